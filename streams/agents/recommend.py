@@ -1,0 +1,221 @@
+"""recommend: a taste becomes a set with reasons; the only writer of sets.
+
+In: records of `tastes`, in batches: several tastes of one shopper become one set, of the newest. Out: one
+`recommendations.updated` per shopper. It keeps nothing, so a batch may be repeated.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from models.taste import state
+from models.taste.contributions import TasteSettings
+from models.taste.interests import Interest, interests
+from models.taste.ranking import Candidate, Pick, compose, distinct, taste_slots
+from models.taste.shopper import Shopper
+from schemas.cloudevents import Event
+from schemas.errors import SchemaError
+from schemas.recommendations import (
+    Because,
+    ModelNames,
+    RecommendationSet,
+    RecommendedItem,
+    Strategy,
+    recommendation_id,
+)
+from schemas.tastes import TasteUpdated, unpack
+from streams.agents.popular import PopularGarments
+from streams.handling import Handling
+from streams.record import Record, send_event
+from vectorstore.base import GarmentQuery, Hit, VectorStore
+
+SOURCE: Final = "lookstream/recommend"
+
+
+@dataclass(slots=True)
+class _Request:
+    """A shopper's newest taste in a batch, and every event that the set will answer."""
+
+    record: Record
+    header: TasteUpdated
+    shopper: Shopper
+    includes: list[str]
+    oldest_s: float
+    interests: tuple[Interest, ...] = ()
+
+
+class Recommend:
+    """The agent. `length` is the number of items in a set."""
+
+    def __init__(
+        self,
+        store: VectorStore,
+        popular: PopularGarments,
+        model: ModelNames,
+        settings: TasteSettings,
+        length: int,
+        handling: Handling,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store, self.popular, self.model, self.settings = store, popular, model, settings
+        self.length, self.handling, self.clock = length, handling, clock
+        self.metrics, self.outbox = handling.metrics, handling.outbox
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Answer a batch of tastes; raises nothing but cancellation."""
+        requests: dict[str, _Request] = {}
+        for record in records:
+            if record.value is None:  # the tombstone of an erased shopper
+                continue
+            self.handling.count_in(record)
+            try:
+                self._collect(requests, record)
+            except (SchemaError, state.StateError) as error:
+                await self.handling.bury(record, error)
+        if requests:
+            await self._answer(list(requests.values()))
+        self.handling.progressed()
+
+    def _collect(self, requests: dict[str, _Request], record: Record) -> None:
+        header, packed = unpack(record.value or b"")
+        held = requests.get(header.user_id)
+        shopper = state.unpack(packed)
+        includes = [*(held.includes if held else ()), *header.includes]
+        oldest_s = min(header.oldest_appended_at_s, held.oldest_s if held else header.oldest_appended_at_s)
+        if held is not None and held.shopper.revision > shopper.revision:
+            record, header, shopper = held.record, held.header, held.shopper
+        requests[header.user_id] = _Request(
+            record,
+            header,
+            shopper,
+            list(dict.fromkeys(includes)),
+            oldest_s,
+            interests(shopper.taste, self.settings),
+        )
+
+    async def _answer(self, requests: Sequence[_Request]) -> None:
+        """One query for all; then each set on its own, so that one that fails takes no other along."""
+        first = requests[0].record
+        try:
+            found = await self.handling.retried(lambda: self._searched(requests), first)
+        except Exception as error:
+            for request in requests:
+                await self.handling.bury(request.record, error)
+            return
+        await asyncio.gather(
+            *(self._answer_one(request, hits) for request, hits in zip(requests, found, strict=True))
+        )
+
+    async def _answer_one(self, request: _Request, found: Sequence[Sequence[Hit]]) -> None:
+        async def answer(_: Record) -> None:
+            picks = await self._picked(request, found)
+            await self._send(request, picks)
+
+        try:
+            await self.handling.retried(lambda: answer(request.record), request.record)
+        except Exception as error:
+            await self.handling.bury(request.record, error)
+
+    async def _searched(self, requests: Sequence[_Request]) -> list[list[list[Hit]]]:
+        """The hits of every interest of every request, in one call."""
+        queries = [
+            GarmentQuery(
+                embedding=interest.centroid,
+                k=2 * self.length,
+                excluded_product_keys=request.shopper.excluded,
+                genders=_only(request.shopper.gender),
+                age_groups=_only(request.shopper.age_group),
+            )
+            for request in requests
+            for interest in request.interests
+        ]
+        with self.metrics.timed("query"):
+            hits = iter(await self.store.query(queries, with_embeddings=True) if queries else [])
+        return [[next(hits) for _ in request.interests] for request in requests]
+
+    async def _picked(self, request: _Request, found: Sequence[Sequence[Hit]]) -> list[Pick]:
+        per_interest = [
+            (interest, [_candidate(hit) for hit in hits])
+            for interest, hits in zip(request.interests, found, strict=True)
+        ]
+        likes = {c.product_id for interest in request.interests for c in interest.contributions}
+        of_taste = taste_slots(self.length, len(likes)) if request.interests else 0
+        enough = len(distinct(c for _, candidates in per_interest for c in candidates)) >= self.length
+        if of_taste == self.length and enough:
+            return compose(per_interest, (), self.length, of_taste)
+        shopper = request.shopper
+        fallbacks = await self.popular.slots(
+            self.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
+        )
+        return compose(per_interest, fallbacks, self.length, of_taste)
+
+    async def _send(self, request: _Request, picks: Sequence[Pick]) -> None:
+        header, now_s = request.header, self.clock()
+        latency_ms = round(max(0.0, now_s - request.oldest_s) * 1000, 1)
+        answer = RecommendationSet(
+            user_id=header.user_id,
+            recommendation_id=recommendation_id(header.user_id, header.revision),
+            revision=header.revision,
+            generated_at=datetime.fromtimestamp(now_s, UTC),
+            strategy=_strategy(picks, bool(request.interests)),
+            trigger=header.trigger,
+            includes=request.includes,
+            through=header.through,
+            latency_ms=latency_ms,
+            model=self.model,
+            items=[_item(rank, pick) for rank, pick in enumerate(picks, 1)],
+        )
+        event = Event(
+            id=answer.recommendation_id,
+            source=SOURCE,
+            type="recommendations.updated",
+            time=answer.generated_at,
+            subject=header.user_id,
+            data=answer.model_dump(mode="json"),
+            extensions={"traceparent": header.traceparent} if header.traceparent else {},
+        )
+        with self.metrics.timed("emit"):
+            await send_event(self.outbox, "recommendations", header.user_id, event)
+        self.metrics.events_out.labels("recommendations", event.type).inc()
+        self.metrics.event_to_recommendation.observe(max(0.0, self.clock() - request.oldest_s))
+
+
+def _strategy(picks: Sequence[Pick], known: bool) -> Strategy:
+    slots = {pick.slot for pick in picks}
+    if not known or ("taste" not in slots and slots):
+        return "trending"
+    return "taste" if slots <= {"taste"} else "taste+trending"
+
+
+def _only(value: str | None) -> frozenset[str] | None:
+    return None if value is None else frozenset({value})
+
+
+def _candidate(hit: Hit) -> Candidate:
+    group = hit.payload.get("item_group_id")
+    return Candidate(hit.product_id, hit.garment_id, group, hit.similarity, hit.embedding, hit.payload)
+
+
+def _item(rank: int, pick: Pick) -> RecommendedItem:
+    candidate, why = pick.candidate, pick.reason
+    shown = ("part", "category", "box_xyxy", "title", "link", "image_link", "price")
+    return RecommendedItem.model_validate(
+        {
+            "rank": rank,
+            "product_id": candidate.product_id,
+            "garment_id": candidate.garment_id,
+            "score": round(candidate.score, 6),
+            "slot": pick.slot,
+            **{name: candidate.payload.get(name) for name in shown},
+            "because": why
+            and Because(
+                product_id=why.product_id,
+                garment_id=why.garment_id,
+                action=why.action,
+                share=round(why.share, 4),
+            ),
+        }
+    )

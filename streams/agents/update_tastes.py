@@ -1,0 +1,167 @@
+"""update-tastes: an interaction moves its shopper's taste; the only writer of tastes and revisions.
+
+In: records of `interactions` and `taste-requests`, one at a time, keyed by user id. Out: the state in the
+`tastes` table, then `taste.updated` on `tastes`; interactions with products that are not indexed yet go to
+`waiting`. A redelivered event leaves the taste as it is and sends it again, so that nothing is lost between
+the table and the topic.
+"""
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import replace
+from typing import Any, Final
+
+from models.catalogue import NEVER
+from models.catalogue import unpack as unpack_product
+from models.taste import state
+from models.taste.contributions import TasteSettings
+from models.taste.shopper import Act, GarmentSeen, Position, Shopper, acted, at, key_of
+from schemas import events
+from schemas.cloudevents import Event
+from schemas.errors import SchemaError, shape
+from schemas.interactions import ProductInteraction, RecommendationsViewed, ShopperArrived
+from schemas.recommendations import TasteRequested, Through, Trigger
+from schemas.tastes import TasteUpdated, pack
+from streams.agents.wait_for_garments import KEY_HEADER
+from streams.handling import Handling
+from streams.record import Record, send_event
+from vectorstore.base import GarmentPoint, VectorStore
+
+SOURCE: Final = "lookstream/update-tastes"
+Popular = Callable[[int, str, str, float, float], None]
+"""(partition, part, product id, weight, event time in s): one interaction counts for what is trending."""
+
+
+class NotYetError(Exception):
+    """The product of an interaction is not indexed yet."""
+
+
+class UpdateTastes:
+    """The agent.
+
+    Args:
+        table: user id → packed state, on the partition of the record in hand.
+        partition_of: the partition that a key belongs to.
+        popular: told of every interaction that counts for what is trending.
+    """
+
+    def __init__(
+        self,
+        table: MutableMapping[bytes, bytes],
+        store: VectorStore,
+        embedder: str,
+        settings: TasteSettings,
+        handling: Handling,
+        partition_of: Callable[[bytes], int],
+        popular: Popular,
+    ) -> None:
+        self.table, self.store, self.embedder, self.settings = table, store, embedder, settings
+        self.handling, self.partition_of, self.popular = handling, partition_of, popular
+        self.metrics, self.outbox = handling.metrics, handling.outbox
+
+    async def handle(self, record: Record) -> None:
+        """Apply one record; raises SchemaError where it is no event of the contract."""
+        requests = record.topic == "taste-requests"
+        accepted = events.TASTE_REQUESTS if requests else events.INTERACTIONS
+        event, data = events.read(accepted, record.headers, record.value, record.key, record.appended_at)
+        key = data.user_id.encode()
+        if (home := self.partition_of(key)) != record.partition:
+            await self.outbox.send(record.topic, record.key, record.value, record.headers, home)
+            return  # another client's partitioner put it here; a shopper has one partition
+        with self.metrics.timed("taste"):
+            before = self._shopper(key)
+            try:
+                after = await self._applied(before, event, data, record)
+            except NotYetError:
+                product_id = data.product_id.encode()
+                headers = [*record.headers, (KEY_HEADER, key)]
+                await self.outbox.send("waiting", product_id, record.value, headers)
+                return
+            if after is None:
+                return
+            packed = state.pack(after)
+            self.table[key] = packed
+        await self._send(packed, after.revision, event, data, record)
+
+    def _shopper(self, key: bytes) -> Shopper:
+        packed = self.table.get(key)
+        return Shopper(self.embedder) if packed is None else state.unpack(packed)
+
+    async def _applied(self, shopper: Shopper, event: Event, data: Any, record: Record) -> Shopper | None:
+        """The shopper after the event, None where it asks for no answer."""
+        position = Position(record.topic, record.partition, record.offset)
+        if isinstance(data, TasteRequested):
+            return at(shopper, position, None)
+        event_key = key_of(event.source, event.id)
+        if shopper.knows(position, event_key):
+            return at(shopper, position, event_key)
+        if isinstance(data, RecommendationsViewed):
+            return None  # impressions say what was shown, not what is liked
+        if isinstance(data, ShopperArrived):
+            said = {
+                name: value for name in ("gender", "age_group") if (value := getattr(data, name)) is not None
+            }
+            return at(replace(shopper, **said), position, event_key)
+        if not isinstance(data, ProductInteraction):
+            raise SchemaError("ce_type", shape(event.type), "a type that this version applies")
+        garments = await self._garments(data)
+        act = Act(event_key, event.type, data.product_id, event.time.timestamp())
+        after = acted(shopper, act, [_seen(point) for point in garments], self.settings)
+        self._count_popular(act, garments, record.partition)
+        return at(after, position, event_key)
+
+    async def _garments(self, data: ProductInteraction) -> list[GarmentPoint]:
+        """The garments that an interaction is about; none for a product that was removed meanwhile.
+
+        Raises:
+            NotYetError: the product is not indexed yet.
+            SchemaError: the product has no garment of that id.
+        """
+        found = (await self.store.fetch_products([data.product_id])).get(data.product_id, [])
+        if not found:
+            held = (await self.store.get_records([data.product_id])).get(data.product_id)
+            product = unpack_product(held)
+            if product.visible or product.removed == NEVER:
+                raise NotYetError(data.product_id)
+            return []
+        if data.garment_id is not None:
+            named = [point for point in found if point.garment_id == data.garment_id]
+            if not named:
+                have = ", ".join(point.garment_id for point in found[:5])
+                raise SchemaError("garment_id", shape(data.garment_id), f"a garment of the product ({have})")
+            return named
+        worn = [point for point in found if point.payload["part"] != "whole"]
+        return worn or found
+
+    def _count_popular(self, act: Act, garments: list[GarmentPoint], partition: int) -> None:
+        weight = self.settings.weight(act.action)
+        if weight > 0 and garments and act.action in self.settings.weights:
+            for point in garments:
+                share = weight / len(garments)
+                self.popular(partition, point.payload["part"], act.product_id, share, act.event_time_s)
+
+    async def _send(self, packed: bytes, revision: int, event: Event, data: Any, record: Record) -> None:
+        requested = isinstance(data, TasteRequested)
+        header = TasteUpdated(
+            user_id=data.user_id,
+            revision=revision,
+            trigger=data.trigger if requested else Trigger(type=event.type, id=event.id, time=event.time),
+            includes=[data.trigger.id if requested else event.id],
+            oldest_appended_at_s=record.appended_at_s,
+            through=Through(partition=record.partition, offset=record.offset),
+            traceparent=event.traceparent,
+        )
+        update = Event(
+            id=f"{data.user_id}:{revision}",
+            source=SOURCE,
+            type="taste.updated",
+            time=event.time,
+            subject=data.user_id,
+            data=pack(header, packed),
+        )
+        with self.metrics.timed("emit"):
+            await send_event(self.outbox, "tastes", data.user_id, update)
+        self.metrics.events_out.labels("tastes", "taste.updated").inc()
+
+
+def _seen(point: GarmentPoint) -> GarmentSeen:
+    return GarmentSeen(point.garment_id, point.payload["part"], point.embedding)

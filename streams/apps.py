@@ -1,0 +1,221 @@
+"""The two Faust apps, built from the topology.
+
+In: settings, a bootstrap address and the opened services. Out: a Faust app whose agents run the classes of
+`streams.agents`. Here and nowhere else do Faust's ways matter: an event is acknowledged only after its work
+is done, work once begun is finished before a rebalance takes the partition, tables are written one event at
+a time, and batches are taken only by agents without a table.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka.partitioner import murmur2
+
+from models.taste.contributions import TasteSettings
+from models.taste.state import StateError
+from schemas.recommendations import ModelNames
+from streams import topology
+from streams.agents.index_garments import Eyes, IndexGarments, Media, UnusablePhotoError
+from streams.agents.popular import PopularGarments
+from streams.agents.recommend import Recommend
+from streams.agents.update_tastes import UpdateTastes
+from streams.agents.wait_for_garments import FullError, WaitForGarments
+from streams.handling import Handling, finished
+from streams.media import MediaUnavailable
+from streams.metrics import Metrics
+from streams.outbox import FaustOutbox, raw_topic
+from streams.record import Record, from_faust
+from streams.settings import Settings
+from streams.trending import Trending
+from vectorstore.base import InvalidRequest, VectorStore, VectorStoreUnavailable
+
+BATCH = 64
+WITHIN_S = 0.005
+
+
+def faust_app(name: str, settings: Settings, bootstrap: str, **changes: Any) -> faust.App:
+    """A bare Faust app with the settings that keep it correct (see the comments)."""
+    datadir = settings.data_dir / "tables" / f"{name}-{settings.instance}"
+    datadir.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {
+        "broker": [f"kafka://{server}" for server in bootstrap.split(",")],
+        "broker_credentials": _credentials(settings),
+        "store": "rocksdb://?driver=rocksdict",
+        "datadir": str(datadir),
+        "autodiscover": False,
+        "web_enabled": False,  # it would bind 0.0.0.0 and serve the tables
+        "topic_allow_declare": False,  # topics are created before, from the topology
+        "topic_disable_leader": True,
+        "topic_partitions": settings.partitions,
+        "topic_replication_factor": settings.replication,
+        "broker_session_timeout": 6.0,  # a killed worker's partitions are free after 6 s, not 60
+        "broker_heartbeat_interval": 2.0,
+        "broker_max_poll_records": 100,
+        "broker_commit_interval": 1.0,
+        "stream_buffer_maxsize": 512,
+        "stream_wait_empty": False,
+        "producer_linger": 0,
+        "producer_acks": -1,
+        "producer_max_request_size": 26 * topology.MEGABYTE,
+        "consumer_max_fetch_size": 4 * topology.MEGABYTE,
+        "consumer_auto_offset_reset": "earliest",
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+    }
+    return faust.App(topology.app_id(name), **(options | changes))
+
+
+def _credentials(settings: Settings) -> Any:
+    protocol = settings.kafka_security_protocol
+    context = None
+    if protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=settings.kafka_ca_file)
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value() if settings.kafka_password else None,
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context) if context else None
+
+
+def table(app: faust.App, name: str) -> Any:
+    """A table of bytes on RocksDB, its changelog created beforehand."""
+    # A fresh dict each: Faust changes it. Without it RocksDB takes 2 GiB of cache per partition.
+    options = {"driver": "rocksdict", "block_cache_size": 16 << 20, "write_buffer_size": 8 << 20}
+    return app.Table(
+        name,
+        key_type=bytes,
+        value_type=bytes,
+        options=options,
+        partitions=app.conf.topic_partitions,
+    )
+
+
+def add_single(
+    app: faust.App, agent: topology.Agent, handling: Handling, handle: Callable[[Record], Awaitable[None]]
+) -> Any:
+    """An agent that takes one event at a time, as tables need it."""
+
+    async def run(stream: Any) -> None:
+        async for event in stream.events():
+            event.message.incref()  # not acknowledged before `ack` below, whatever happens here
+            await finished(handling.one(from_faust(event), handle))
+            event.ack()
+
+    return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
+
+
+def add_batched(
+    app: faust.App,
+    agent: topology.Agent,
+    handle: Callable[[list[Record]], Coroutine[Any, Any, None]],
+    batch: int = BATCH,
+) -> Any:
+    """An agent without a table that takes what has come within a few milliseconds together."""
+
+    async def run(stream: Any) -> None:
+        taken: AsyncIterator[list[Any]] = stream.take_events(batch, within=WITHIN_S)
+        async for events in taken:
+            for event in events:
+                event.message.incref()
+            await finished(handle([from_faust(event) for event in events]))
+            for event in events:
+                event.ack()
+
+    return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
+
+
+def agent_of(name: str) -> topology.Agent:
+    """The agent of that name in the topology."""
+    return next(agent for agent in topology.AGENTS if agent.name == name)
+
+
+def handling_of(name: str, app: faust.App, metrics: Metrics, **errors: Any) -> Handling:
+    """How an agent's events are run."""
+    return Handling(name, FaustOutbox(app), metrics, **errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The shopper app and what beside its agents has to run."""
+
+    app: faust.App
+    trending: Trending
+    outbox: FaustOutbox
+
+
+def build_catalogue(
+    settings: Settings,
+    bootstrap: str,
+    store: VectorStore,
+    media: Media,
+    eyes: Eyes,
+    metrics: Metrics,
+    **changes: Any,
+) -> faust.App:
+    """The catalogue app: index-garments."""
+    app = faust_app("catalogue", settings, bootstrap, **changes)
+    handling = handling_of(
+        "index-garments",
+        app,
+        metrics,
+        unavailable=(VectorStoreUnavailable,),
+        passing=(MediaUnavailable,),
+        permanent=(UnusablePhotoError, InvalidRequest),
+    )
+    agent = IndexGarments(store, media, eyes, handling)
+    add_batched(app, agent_of("index-garments"), agent.handle, settings.vision_batch)
+    return app
+
+
+def build_shopper(
+    settings: Settings,
+    bootstrap: str,
+    store: VectorStore,
+    model: ModelNames,
+    metrics: Metrics,
+    **changes: Any,
+) -> Shop:
+    """The shopper app: update-tastes, recommend, wait-for-garments."""
+    app = faust_app("shopper", settings, bootstrap, **changes)
+    taste = TasteSettings(half_life_s=settings.half_life_s, capacity=settings.contributions)
+    trending = Trending()
+
+    def handling(name: str) -> Handling:
+        return handling_of(
+            name,
+            app,
+            metrics,
+            unavailable=(VectorStoreUnavailable,),
+            permanent=(StateError, FullError, InvalidRequest),
+        )
+
+    update = UpdateTastes(
+        table(app, "tastes"),
+        store,
+        model.embedder,
+        taste,
+        handling("update-tastes"),
+        partition_of=lambda key: murmur2_partition(key, settings.partitions),
+        popular=trending.count,
+    )
+    add_single(app, agent_of("update-tastes"), update.handling, update.handle)
+    wait = WaitForGarments(
+        table(app, "waiting"), store, settings.waiting_retention_s, handling("wait-for-garments")
+    )
+    add_single(app, agent_of("wait-for-garments"), wait.handling, wait.handle)
+    recommend = Recommend(
+        store, PopularGarments(store, trending), model, taste, settings.set_length, handling("recommend")
+    )
+    add_batched(app, agent_of("recommend"), recommend.handle)
+    return Shop(app, trending, FaustOutbox(app))
+
+
+def murmur2_partition(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's Java clients, kafka-python and aiokafka give a key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

@@ -1,0 +1,144 @@
+"""`lookstream`: every command, its help and its exit codes.
+
+In: arguments. Out: what the command prints. Exit codes: 0 done, 1 done in part or refused by the data, 2
+wrong usage or settings, 3 a service could not be reached or started. Errors are one line on stderr, no
+traceback (LOOKSTREAM_LOG_LEVEL=DEBUG shows it). Heavy imports happen inside the commands, so that --help is
+quick.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streams.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Streaming visual fashion recommendations: photos and clicks in, recommendation sets out.",
+)
+publish = typer.Typer(no_args_is_help=True, help="Publish events from files.", rich_markup_mode=None)
+app.add_typer(publish, name="publish")
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where everything is kept. Default: .lookstream")
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _example(*lines: str) -> str:
+    return "Example:\n\n\b\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _settings(**given: Any) -> Settings:
+    settings = load_settings(**given)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if settings.log_level == "INFO":
+        for chatty in ("kafka", "aiokafka", "faust", "mode", "httpx"):
+            logging.getLogger(chatty).setLevel("WARNING")
+    return settings
+
+
+def _until_stopped() -> threading.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+@app.command(epilog=_example("lookstream up --data-dir ./shop"))
+def up(data_dir: DataDir = None) -> None:
+    """Start Kafka, Qdrant and both apps, empty, until stopped. Prints one JSON line when ready."""
+    from streams.supervisor import Services
+
+    settings = _settings(data_dir=data_dir)
+    stopped = _until_stopped()
+    with Services(settings, lambda line: print(line, file=sys.stderr, flush=True)) as services:
+        assert services.addresses is not None
+        print(json.dumps(dataclasses.asdict(services.addresses)), flush=True)
+        stopped.wait()
+
+
+@app.command(epilog=_example("lookstream broker --data-dir ./shop --port 9092"))
+def broker(
+    data_dir: DataDir = None,
+    port: Annotated[int | None, typer.Option(help="Default: the last one, or a free one.")] = None,
+) -> None:
+    """Run the embedded Kafka broker alone, with lookstream's topics. Prints one JSON line when ready."""
+    from streams.kafka.admin import create_topics
+    from streams.kafka.broker import EmbeddedBroker
+    from streams.kafka.topics import topic_specs
+
+    settings = _settings(data_dir=data_dir)
+    stopped = _until_stopped()
+    with EmbeddedBroker(settings.data_dir, port=port, mirror=settings.maven_mirror) as kafka:
+        create_topics(settings.kafka_client(kafka.bootstrap), topic_specs(settings))
+        print(json.dumps({"kafka": kafka.bootstrap}), flush=True)
+        while not stopped.wait(0.2):
+            if kafka.process is None or kafka.process.poll() is not None:
+                raise RuntimeError(f"the broker ended by itself; see {kafka.directory / 'broker.log'}")
+
+
+@app.command(epilog=_example("lookstream vectors --data-dir ./shop"))
+def vectors(data_dir: DataDir = None) -> None:
+    """Run the embedded vector store alone, for all processes of this data directory."""
+    from models.visions import describe
+    from vectorstore.paths import socket_path
+    from vectorstore.service import serve_vectors
+
+    settings = _settings(data_dir=data_dir)
+    known, path = describe(settings.vision), socket_path(settings.data_dir)
+    ready = {"vectors": str(path), "model": known.embedder, "dim": known.dim}
+    serve_vectors(
+        settings.data_dir,
+        path,
+        model=known.embedder,
+        dim=known.dim,
+        ready=lambda: print(json.dumps(ready), flush=True),
+    )
+
+
+@app.command(epilog=_example("LOOKSTREAM_KAFKA=localhost:9092 lookstream worker shopper"))
+def worker(
+    name: Annotated[str, typer.Argument(metavar="catalogue|shopper", help="Which app to run.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Run one of the two apps against Kafka (LOOKSTREAM_KAFKA) and the vector store."""
+    from streams import topology
+
+    if name not in topology.APPS:
+        raise SettingsError(f"worker: got {name!r}, expected one of {', '.join(topology.APPS)}")
+    from streams.worker import run_worker
+
+    run_worker(name, _settings(data_dir=data_dir))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: runs a command and turns its errors into one line and an exit code."""
+    try:
+        app(args=arguments, prog_name="lookstream")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os._exit(0)
+    except Exception as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            raise
+        print(f"lookstream: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, (SettingsError, ValueError)) else 3)
+
+
+if __name__ == "__main__":
+    main()

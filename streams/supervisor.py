@@ -1,0 +1,222 @@
+"""All services of `lookstream up` as children of one process, started, watched and stopped together.
+
+In: settings. Out: addresses, once every service answers. A service that dies is started again (it keeps all
+it acknowledged); all end with this process, however it ends. Fails with ServiceError naming the service and
+the last words of its log.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+from streams import guard, topology
+from streams.federation import serve_federated
+from streams.kafka.broker import EmbeddedBroker
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+READY_TIMEOUT_S = 90.0
+_POLL_S = 0.1
+_LONGEST_PAUSE_S = 10.0
+
+
+class ServiceError(RuntimeError):
+    """A service did not start; the message names it and its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the running services are; `gateway` is None as long as there is none."""
+
+    kafka: str
+    metrics: str
+    data_dir: str
+    media_root: str
+    gateway: str | None = None
+
+
+class Child:
+    """One `lookstream` command as a guarded child; its stdout's first line says that it is ready."""
+
+    def __init__(self, name: str, arguments: list[str], settings: Settings) -> None:
+        self.name, self.arguments, self.settings = name, arguments, settings
+        self.log_path = settings.data_dir / "logs" / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ready: dict[str, object] | None = None
+
+    def start(self) -> None:
+        """Start it; does not wait."""
+        self.ready = None
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("wb") as logged:
+            process = guard.guarded_popen(
+                [sys.executable, "-m", "streams.cli", *self.arguments],
+                env={**os.environ, **self.settings.environment()},
+                stdout=subprocess.PIPE,
+                stderr=logged,
+            )
+        self.process = process
+        threading.Thread(target=self._listen, args=(process,), daemon=True, name=f"{self.name}-out").start()
+
+    def _listen(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if process is self.process and self.ready is None and line.startswith(b"{"):
+                self.ready = json.loads(line)
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def last_words(self) -> str:
+        """The last lines of its log, on one line."""
+        try:
+            lines = self.log_path.read_text(errors="replace").strip().splitlines()
+        except FileNotFoundError:
+            lines = []
+        return " | ".join(line.strip() for line in lines[-3:]) or f"nothing in {self.log_path}"
+
+    def stop(self) -> None:
+        """SIGTERM, SIGKILL ten seconds later."""
+        if self.process is not None:
+            guard.stop(self.process, 10.0)
+
+
+class Services:
+    """Embedded Kafka and Qdrant (where no external ones are set) and both workers; a context manager.
+
+    `say` is told of each step, for people who watch.
+    """
+
+    def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+        self.settings, self.say = settings, say
+        self.addresses: Addresses | None = None
+        self._broker: EmbeddedBroker | None = None
+        self._children: list[Child] = []
+        self._stopping = threading.Event()
+        self._watch: threading.Thread | None = None
+        self._metrics: Callable[[], None] = lambda: None
+
+    def start(self) -> Addresses:
+        """Start everything and return when both workers have their partitions."""
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> Addresses:
+        settings = self.settings
+        for folder in (settings.data_dir, settings.inline_dir, settings.data_dir / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if settings.media_root is None:
+            settings.media_dir.mkdir(parents=True, exist_ok=True)
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        with ThreadPoolExecutor(1) as pool:
+            vectors = Child("vectors", ["vectors"], settings)
+            if settings.qdrant is None:
+                self.say("starting embedded Qdrant")
+                self._children.append(vectors)
+                vectors.start()
+            kafka = pool.submit(self._kafka)
+            bootstrap = kafka.result()
+        if settings.qdrant is None:
+            _wait_ready([vectors], deadline_s)
+        of_workers = settings.model_copy(update={"kafka": bootstrap, "metrics_port": 0})
+        self.say("starting both apps")
+        workers = [Child(f"worker-{app}", ["worker", app], of_workers) for app in topology.APPS]
+        self._children += workers
+        for worker in workers:
+            worker.start()
+        _wait_ready(workers, max(deadline_s, time.monotonic() + 30.0))
+        port, self._metrics = serve_federated(settings.bind, settings.metrics_port, lambda: _ports(workers))
+        self._watch = threading.Thread(target=self._watch_over, daemon=True, name="watch")
+        self._watch.start()
+        self.addresses = Addresses(
+            kafka=bootstrap,
+            metrics=f"http://{settings.bind}:{port}/metrics",
+            data_dir=str(settings.data_dir),
+            media_root=str(settings.media_dir),
+        )
+        return self.addresses
+
+    def _kafka(self) -> str:
+        if self.settings.kafka is not None:
+            return self.settings.kafka
+        self.say("starting embedded Kafka")
+        self._broker = EmbeddedBroker(self.settings.data_dir, mirror=self.settings.maven_mirror)
+        return self._broker.start()
+
+    def _watch_over(self) -> None:
+        """Start again what died, with growing pauses for what keeps dying."""
+        pauses: dict[str, float] = {}
+        while not self._stopping.wait(_POLL_S * 2):
+            if self._broker is not None and self._broker.process and self._broker.process.poll() is not None:
+                log.warning("the broker ended; starting it again")
+                self._again("broker", self._restart_broker, pauses)
+            for child in self._children:
+                if not child.alive():
+                    log.warning("%s ended (%s); starting it again", child.name, child.last_words())
+                    self._again(child.name, child.start, pauses)
+
+    def _restart_broker(self) -> None:
+        assert self._broker is not None
+        self._broker.stop()
+        self._broker.start()
+
+    def _again(self, name: str, start: Callable[[], None], pauses: dict[str, float]) -> None:
+        pause_s = pauses.get(name, 0.2)
+        pauses[name] = min(2 * pause_s, _LONGEST_PAUSE_S)
+        if self._stopping.wait(pause_s):
+            return
+        try:
+            start()
+        except Exception as error:
+            log.warning("%s could not be started: %s", name, error)
+
+    def stop(self) -> None:
+        """Stop workers, then Qdrant, then Kafka; harmless when nothing runs."""
+        self._stopping.set()
+        if self._watch is not None:
+            self._watch.join(timeout=15.0)
+        self._metrics()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(Child.stop, reversed(self._children)))
+        if self._broker is not None:
+            self._broker.stop()
+
+    def __enter__(self) -> "Services":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _wait_ready(children: list[Child], deadline_s: float) -> None:
+    """Return when all are ready; raises ServiceError when one ended or the monotonic deadline passed."""
+    while waiting := [child for child in children if child.ready is None]:
+        for child in waiting:
+            if not child.alive() or time.monotonic() > deadline_s:
+                ended = "did not become ready in time" if child.alive() else "ended at once"
+                raise ServiceError(f"{child.name} {ended}: {child.last_words()}")
+        time.sleep(_POLL_S)
+
+
+def _ports(workers: list[Child]) -> dict[str, int]:
+    """Where each worker that is up serves its metrics."""
+    found = {}
+    for worker in workers:
+        if worker.ready is not None and worker.alive():
+            found[worker.name] = int(str(worker.ready["metrics_port"]))
+    return found

@@ -1,0 +1,224 @@
+"""The embedded vector store itself: the operations of `base.VectorStore` on three shards, synchronously.
+
+In: a directory that this process owns and requests that passed `vectorstore.checks`. Out: plain results.
+What can fail: the directory belongs to another model (`ModelMismatch`), a shard cannot be opened
+(`EngineFailure`), the engine refuses an update (its own exceptions: a full disk, mostly).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import qdrant_edge as edge
+
+from vectorstore.base import (
+    Embedding,
+    GarmentFilter,
+    GarmentPoint,
+    GarmentQuery,
+    Hit,
+    ModelMismatch,
+    Payload,
+    StoreInfo,
+    TasteHit,
+    TastePoint,
+)
+from vectorstore.filters import (
+    GARMENT_INDEXES,
+    SPARE,
+    TASTE_INDEXES,
+    Condition,
+    forbidden,
+    most_similar,
+    newest_first,
+    of_parts,
+    required,
+)
+from vectorstore.paths import model_slug
+from vectorstore.records import opened, record_id, record_payload
+from vectorstore.shard import VECTOR, Shard, matching
+
+FORMAT: Final = 1
+FLUSH_WHEN_IDLE_S: Final = 1.0
+FLUSH_AT_LEAST_EVERY_S: Final = 30.0
+OPTIMIZE_WHEN_IDLE_S: Final = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Garments, centroids and records of one model in `directory/<model slug>/`."""
+
+    def __init__(self, directory: Path, model: str, dim: int) -> None:
+        self.model, self.dim = model, dim
+        home = directory / model_slug(model, dim)
+        _claim(home, model, dim)
+        self._garments = Shard(home / "garments", dim, GARMENT_INDEXES)
+        self._tastes = Shard(home / "tastes", dim, TASTE_INDEXES)
+        self._records = Shard(home / "records", None, {})
+        self._flushed_at = time.monotonic()
+
+    def replace_product(self, product_id: str, garments: Sequence[GarmentPoint]) -> None:
+        """See `VectorStore.replace_product`."""
+        self._garments.upsert([_garment(garment) for garment in garments])
+        kept = [garment.garment_id for garment in garments]
+        self._garments.delete(matching([_of_product(product_id)], not_ids=kept))
+
+    def fetch_products(self, product_ids: Sequence[str]) -> list[GarmentPoint]:
+        """All garments of the products."""
+        if not product_ids:
+            return []
+        found = self._garments.all_of(matching([Condition("product_id", list(product_ids))]))
+        return [_point(point) for point in found]
+
+    def query(self, query: GarmentQuery, with_embeddings: bool) -> list[Hit]:
+        """See `VectorStore.query`; one query."""
+        where = matching(required(query), forbidden(query))
+        found = self._garments.nearest(query.embedding, query.k + SPARE, where, with_embeddings)
+        hits = [_hit(point, point.score) for point in found]
+        return most_similar(hits, query.k, lambda hit: hit.garment_id)
+
+    def newest(self, k: int, wanted: GarmentFilter) -> list[Hit]:
+        """See `VectorStore.newest`."""
+        found = self._garments.largest("indexed_at", k + SPARE, matching(required(wanted), forbidden(wanted)))
+        return newest_first([_hit(point, 0.0) for point in found], k)
+
+    def update_payload(self, product_id: str, changes: Mapping[str, Any]) -> int:
+        """See `VectorStore.update_payload`."""
+        where = matching([_of_product(product_id)])
+        count = self._garments.count(where)
+        if count:
+            self._garments.set_payload(where, dict(changes))
+        return count
+
+    def delete_product(self, product_id: str) -> int:
+        """See `VectorStore.delete_product`."""
+        return _delete(self._garments, _of_product(product_id))
+
+    def count(self) -> int:
+        """See `VectorStore.count`."""
+        return self._garments.count()
+
+    def get_records(self, product_ids: Sequence[str]) -> dict[str, bytes]:
+        """See `VectorStore.get_records`."""
+        found = self._records.retrieve([record_id(product_id) for product_id in product_ids])
+        return dict(opened(point.payload) for point in found)
+
+    def put_records(self, records: Mapping[str, bytes]) -> None:
+        """See `VectorStore.put_records`."""
+        points = [
+            edge.Point(record_id(key), {}, record_payload(key, value)) for key, value in records.items()
+        ]
+        self._records.upsert(points)
+
+    def upsert_tastes(self, tastes: Sequence[TastePoint]) -> None:
+        """See `VectorStore.upsert_tastes`."""
+        self._tastes.upsert(
+            [
+                edge.Point(
+                    taste.taste_id, _vector(taste.embedding), {**taste.payload, "user_id": taste.user_id}
+                )
+                for taste in tastes
+            ]
+        )
+
+    def nearest_tastes(self, embedding: Embedding, k: int, parts: frozenset[str] | None) -> list[TasteHit]:
+        """See `VectorStore.nearest_tastes`."""
+        found = self._tastes.nearest(embedding, k + SPARE, matching(of_parts(parts)), False)
+        hits = []
+        for point in found:
+            user_id, payload = _taken(point, "user_id")
+            hits.append(TasteHit(str(point.id), user_id, float(point.score), payload))
+        return most_similar(hits, k, lambda hit: hit.taste_id)
+
+    def delete_tastes(self, user_id: str) -> int:
+        """See `VectorStore.delete_tastes`."""
+        return _delete(self._tastes, Condition("user_id", [user_id]))
+
+    def info(self) -> StoreInfo:
+        """See `VectorStore.info`."""
+        return StoreInfo("embedded", self.model, self.dim, self.count(), self._garments.indexed_fraction())
+
+    def maintain(self, idle_s: float) -> None:
+        """Work for when no request has come for `idle_s`: flush soon, build an index when it is worth it."""
+        overdue = time.monotonic() - self._flushed_at >= FLUSH_AT_LEAST_EVERY_S
+        if idle_s >= FLUSH_WHEN_IDLE_S or overdue:
+            for shard in self._shards():
+                shard.flush()
+            self._flushed_at = time.monotonic()
+        if idle_s >= OPTIMIZE_WHEN_IDLE_S:
+            for shard in (self._garments, self._tastes):
+                started = time.monotonic()
+                if shard.optimize_if_large():
+                    log.info("indexed %s in %.1f s", shard.directory, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Flush and release all files."""
+        for shard in self._shards():
+            shard.close()
+
+    def _shards(self) -> tuple[Shard, ...]:
+        return self._garments, self._tastes, self._records
+
+
+def _claim(home: Path, model: str, dim: int) -> None:
+    """Write down whose directory this is, or make sure that it is ours."""
+    claim = {"format": FORMAT, "model": model, "dim": dim}
+    path = home / "model.json"
+    if path.exists():
+        found = json.loads(path.read_text())
+        if found != claim:
+            raise ModelMismatch(f"{path}: {found}, expected {claim}")
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    making = path.with_name("model.json.new")
+    making.write_text(json.dumps(claim))
+    making.replace(path)
+
+
+def _of_product(product_id: str) -> Condition:
+    return Condition("product_id", [product_id])
+
+
+def _delete(shard: Shard, condition: Condition) -> int:
+    where = matching([condition])
+    count = shard.count(where)
+    if count:
+        shard.delete(where)
+    return count
+
+
+def _garment(garment: GarmentPoint) -> edge.Point:
+    payload = {**garment.payload, "product_id": garment.product_id}
+    return edge.Point(garment.garment_id, _vector(garment.embedding), payload)
+
+
+def _point(point: Any) -> GarmentPoint:
+    product_id, payload = _taken(point, "product_id")
+    return GarmentPoint(str(point.id), product_id, _embedding(point.vector), payload)
+
+
+def _hit(point: Any, similarity: float) -> Hit:
+    product_id, payload = _taken(point, "product_id")
+    vector = point.vector
+    embedding = None if vector is None else _embedding(vector)
+    return Hit(str(point.id), product_id, float(similarity), payload, embedding)
+
+
+def _taken(point: Any, key: str) -> tuple[str, Payload]:
+    payload: Payload = point.payload  # a new dict at every access
+    return payload.pop(key), payload
+
+
+def _embedding(vector: Any) -> Embedding:
+    return np.asarray(vector[VECTOR], dtype=np.float32)
+
+
+def _vector(embedding: Embedding) -> Any:
+    return {VECTOR: embedding}
