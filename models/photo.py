@@ -128,7 +128,7 @@ def _decode(data: bytes, limits: PhotoLimits) -> Photo:
         shrink = min(1.0, limits.max_side_px / max(width, height))
         # JPEG only: the codec halves while decoding. Three quarters of the wanted side are near enough, and a
         # 12 MP photo then needs no resampling at all.
-        image.draft(None, (round(width * shrink * 0.75), round(height * shrink * 0.75)))
+        image.draft(None, (max(1, round(width * shrink * 0.75)), max(1, round(height * shrink * 0.75))))
         orientation = _orientation(image)
         image.load()
         target = (max(1, round(width * shrink)), max(1, round(height * shrink)))

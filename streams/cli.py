@@ -71,6 +71,28 @@ def up(data_dir: DataDir = None) -> None:
         stopped.wait()
 
 
+@app.command(epilog=_example("lookstream demo", "lookstream demo --photos ./photos --for 60"))
+def demo(
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="A folder of photos to sell (sub-folder = category) instead of drawings."),
+    ] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="End by itself, whoever watches.")] = False,
+    shoppers: Annotated[int, typer.Option(min=1, max=50, help="How many shoppers shop.")] = 3,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.0, metavar="SECONDS", help="Shop for so long, then end.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Upload a catalogue, let shoppers with tastes shop in it, and show what they are recommended."""
+    from streams.commands.demo import DemoOptions, run_demo
+
+    if photos is not None and not photos.is_dir():
+        raise SettingsError(f"--photos: got {str(photos)!r}, expected a folder")
+    options = DemoOptions(photos, shoppers, seconds, headless)
+    raise typer.Exit(run_demo(_settings(data_dir=data_dir), options, _until_stopped()))
+
+
 @app.command(epilog=_example("lookstream broker --data-dir ./shop --port 9092"))
 def broker(
     data_dir: DataDir = None,

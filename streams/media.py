@@ -73,8 +73,8 @@ class MediaResolver:
                 return await self._https.fetch(image_link)
             case other:
                 raise MediaError(
-                    f"image_link: scheme {other[:20]!r} is not accepted, expected a path relative to the media "
-                    "root, data:image/...;base64,... or https"
+                    f"image_link: scheme {other[:20]!r} is not accepted, expected a path relative to the "
+                    "media root, data:image/...;base64,... or https"
                 )
 
     def store_inline(self, data: bytes) -> str:

@@ -1,1 +1,1 @@
-"""Garments, shoppers' centroids and product records in Qdrant, embedded or on a server: see `vectorstore.base`."""
+"""Garments, shoppers' centroids and product records in Qdrant (embedded or a server): see `base`."""

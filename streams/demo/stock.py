@@ -57,7 +57,7 @@ def drawn_stock(folder: Path, progress: Callable[[int, int], None] | None = None
 
 def photo_stock(folder: Path) -> Stock:
     """The photos below a folder; the sub-folder is what is known about each."""
-    items = [item for item in read_products(folder, media_root=folder)]
+    items = list(read_products(folder, media_root=folder))
     products = {item.id: item for item in items if not isinstance(item, FeedError)}
     if not products:
         raise StockError(

@@ -15,7 +15,7 @@ from typing import Final
 from schemas.errors import SchemaError
 from schemas.events import validate
 from schemas.products import ProductUploaded
-from streams.feeds.items import FeedError, FeedEvent, FeedItem, new_event
+from streams.feeds.items import FeedError, FeedEvent, new_event
 from streams.feeds.photos import MEDIA_TYPES, PhotoLinks, PhotoUnusable
 
 MAX_ID_CHARS: Final = 64
@@ -23,7 +23,7 @@ _HASH_CHARS: Final = 10
 _UNSAFE: Final = re.compile(r"[^\w.~-]+")
 
 
-def read_folder(folder: Path, links: PhotoLinks) -> Iterator[FeedItem]:
+def read_folder(folder: Path, links: PhotoLinks) -> Iterator[FeedEvent | FeedError]:
     """An upload per photo below `folder`."""
     taken: set[str] = set()
     for photo in _photos(folder):

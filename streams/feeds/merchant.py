@@ -47,7 +47,10 @@ def read_table(path: Path) -> Iterator[Entry]:
             if columns is None:
                 columns = [_column(name) for name in row]
             elif len(row) > len(columns):
-                yield place, FeedError(place, f"{len(row)} cells, expected {len(columns)} as in the first line")
+                yield (
+                    place,
+                    FeedError(place, f"{len(row)} cells, expected {len(columns)} as in the first line"),
+                )
             elif any(cell.strip() for cell in row):
                 yield place, product_data(dict(zip(columns, row, strict=False)))
 
@@ -55,18 +58,20 @@ def read_table(path: Path) -> Iterator[Entry]:
 def read_xml(path: Path) -> Iterator[Entry]:
     """Place and product data of each item (RSS) or entry (Atom). Entities and DTDs are refused."""
     count = 0
+    open_elements: list[Element] = []
     try:
-        root: Element | None = None
-        for event, element in iterparse(str(path), events=("start", "end"), forbid_dtd=True):
-            if event == "start":
-                root = element if root is None else root
-            elif element.tag in _ENTRIES:
-                count += 1
-                yield f"{path} entry {count}", product_data(_fields(element))
-                element.clear()
-                if root is not None:
-                    root.clear()  # else a large feed stays in memory
-    except (ParseError, DefusedXmlException, ValueError) as error:
+        with path.open("rb") as file:
+            for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+                if event == "start":
+                    open_elements.append(element)
+                    continue
+                open_elements.pop()
+                if element.tag in _ENTRIES:
+                    count += 1
+                    yield f"{path} entry {count}", product_data(_fields(element))
+                    if open_elements:
+                        open_elements[-1].clear()  # else a large feed stays in memory
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         reason = f"not XML that is accepted, nothing after entry {count} was read: {error}"
         yield str(path), FeedError(str(path), reason)
         return

@@ -27,7 +27,7 @@ class PhotoLinks:
     """Makes links.
 
     Args:
-        media_root: the folder that lookstream resolves relative links under; None if it is not on this machine.
+        media_root: the folder that lookstream resolves relative links under; None if it is elsewhere.
         beside: the feed's folder, whose photos may be sent inline; nothing outside it is ever read.
     """
 
@@ -46,7 +46,7 @@ class PhotoLinks:
         return _inline(resolved)
 
     def to_link(self, link: str) -> str:
-        """The link for one that a feed has: a relative path to a photo beside the feed becomes one that works.
+        """A working link for one that a feed has, such as a path to a photo beside the feed.
 
         https and data: links stay as they are, and so do paths that only the media root's machine can know.
         """

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from vectorstore.base import GarmentFilter, Hit
 from vectorstore.filters import Condition, forbidden, most_similar, newest_first, required
 
-
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

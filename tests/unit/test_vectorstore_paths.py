@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from vectorstore import paths
 from vectorstore.lock import DirectoryInUse, DirectoryLock
 
-
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

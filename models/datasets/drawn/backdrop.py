@@ -96,7 +96,8 @@ def _sweep(size: tuple[int, int], rng: random.Random) -> Field:
     wall = ramp(size, tinted(tone, 1.3), tinted(tone, 0.86), 0.45, 0.35)
     y = np.arange(h, dtype=np.float32)[:, None, None] / h
     fall = np.clip((y - 0.74) / 0.14, 0, 1)
-    return wall * (1 - 0.06 * np.exp(-((y - 0.80) ** 2) / 0.003)) * (1 + 0.03 * fall)
+    light = (1 - 0.06 * np.exp(-((y - 0.80) ** 2) / 0.003)) * (1 + 0.03 * fall)
+    return wall * light.astype(np.float32)
 
 
 def cast_shadow(ground: Field, mask: Field, offset: tuple[int, int], radius: float, strength: float) -> None:

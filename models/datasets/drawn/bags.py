@@ -18,6 +18,7 @@ from models.datasets.drawn.geometry import (
     ellipse,
     join,
     mirror,
+    place,
     pts,
     smooth,
     tube,
@@ -41,9 +42,8 @@ def _leather(fabric: Fabric) -> Fabric:
 def _tote(fabric: Fabric) -> list[Piece]:
     handle = _leather(fabric)
     behind = tube(smooth((-0.34, 0.05), (-0.30, -0.55), (0.0, -0.82), (0.30, -0.55), (0.34, 0.05)), [0.045])
-    front = tube(
-        smooth((-0.38, 0.16), (-0.32, -0.42), (0.0, -0.66), (0.32, -0.42), (0.38, 0.16)), [0.05], cap_end=True
-    )
+    bow = smooth("-0.38 0.16, -0.32 -0.42, 0 -0.66, 0.32 -0.42, 0.38 0.16")
+    front = tube(bow, [0.05], cap_end=True)
     body = mirror(
         join(
             smooth((0, 0.0), (0.4, -0.01), (0.86, -0.03)),
@@ -137,7 +137,7 @@ def worn_bag(kind: str, body: Body, fabric: Fabric, side: int) -> Dressed:
     scale, drop = (0.62, 0.66 * 0.62) if kind == "tote" else (0.5, 0.64 * 0.5)
 
     def move(points: Points) -> Points:
-        return points * scale + hand + np.array([0.0, drop])
+        return place(points, hand + np.array([0.0, drop]), scale, scale)
 
     return Dressed(front=[p.moved(move) for p in flat_bag(kind, fabric).body])
 

@@ -12,10 +12,11 @@ from itertools import pairwise
 import numpy as np
 
 from models.datasets.drawn.body import CROTCH, WAIST, Body
+from models.datasets.drawn.collars import collar_pieces
 from models.datasets.drawn.colour import tinted
 from models.datasets.drawn.cuts import Cut
-from models.datasets.drawn.details import closures, collar_pieces, fastening_marks, waist_pieces
 from models.datasets.drawn.fabric import Fabric
+from models.datasets.drawn.fastenings import closures, fastening_marks, waist_pieces
 from models.datasets.drawn.geometry import (
     Points,
     flip,

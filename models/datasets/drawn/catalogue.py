@@ -16,7 +16,8 @@ from models.datasets.drawn.truth import DrawnProduct, from_json, to_json
 
 TRUTH = "truth.jsonl"
 JPEG_QUALITY = 88
-PROGRESS = Callable[[int, int], None]
+EDITION = 1  # raised when the same seed draws other pictures, so that written folders are drawn anew
+Progress = Callable[[int, int], None]
 
 
 def draw_catalogue(seed: int, count: int = 640) -> Iterator[DrawnProduct]:
@@ -37,21 +38,14 @@ def read_truth(folder: Path) -> list[DrawnProduct]:
 
 
 def write_catalogue(
-    folder: Path, seed: int, count: int = 640, progress: PROGRESS | None = None
+    folder: Path, seed: int, count: int = 640, progress: Progress | None = None
 ) -> list[DrawnProduct]:
     """Writes photographs and truth to `folder`, which is made if need be; whole files that fit stay.
 
     `progress` is called with (done, count) after each product. The truth comes last and by renaming,
     so that a folder with it is complete.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = folder / f".drawn-{seed}"
-    known = stamp.exists()
-    if not known:
-        (folder / TRUTH).unlink(missing_ok=True)
-        for old in (*folder.glob("drawn-*.jpg"), *folder.glob(".drawn-*")):
-            old.unlink()
-        stamp.touch()
+    _prepare(folder, seed)
     products = []
     for index in range(count):
         scene = compose(seed, index)
@@ -68,3 +62,15 @@ def write_catalogue(
     part.write_text("".join(to_json(p) + "\n" for p in products), encoding="utf-8")
     part.replace(folder / TRUTH)
     return products
+
+
+def _prepare(folder: Path, seed: int) -> None:
+    """Makes the folder; what another seed or edition left in it goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = folder / f".drawn-{EDITION}-{seed}"
+    if stamp.exists():
+        return
+    (folder / TRUTH).unlink(missing_ok=True)
+    for old in (*folder.glob("drawn-*.jpg"), *folder.glob(".drawn-*")):
+        old.unlink()
+    stamp.touch()

@@ -114,12 +114,12 @@ def stripes(kind: int, p: float, u: Field, v: Field) -> Field:
 def checks(kind: int, p: float, u: Field, v: Field) -> Field:
     """Gingham, tartan or window-pane: how much of the accent shows."""
     if kind % 3 == 0:
-        return 0.5 * (band(u, p * 0.8, 0.5) + band(v, p * 0.8, 0.5))
+        return np.float32(0.5) * (band(u, p * 0.8, 0.5) + band(v, p * 0.8, 0.5))
     if kind % 3 == 1:
-        wide = 0.35 * (band(u, p * 1.5, 0.42) + band(v, p * 1.5, 0.42))
+        wide = np.float32(0.35) * (band(u, p * 1.5, 0.42) + band(v, p * 1.5, 0.42))
         thin = np.maximum(band(u, p * 1.5, 0.06, 0.02), band(v, p * 1.5, 0.06, 0.02))
-        return np.clip(wide + 0.75 * thin, 0, 1)
-    return 0.85 * np.maximum(band(u, p * 1.1, 0.1), band(v, p * 1.1, 0.1))
+        return np.clip(wide + np.float32(0.75) * thin, 0, 1)
+    return np.float32(0.85) * np.maximum(band(u, p * 1.1, 0.1), band(v, p * 1.1, 0.1))
 
 
 def dots(kind: int, p: float, u: Field, v: Field) -> Field:

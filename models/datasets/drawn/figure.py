@@ -90,6 +90,6 @@ def hand(body: Body, look: Look, side: int) -> list[Piece]:
     turn = -heading(line[-6:]) * 0.75
 
     def move(points: Points) -> Points:
-        return rotate(points * (sign * scale, scale), turn) + line[-1]
+        return np.asarray(rotate(points * (sign * scale, scale), turn) + line[-1])
 
     return [Piece([palm, thumb], look.skin_fabric, marks=fingers, shadow=0.0, relief=0.5).moved(move)]

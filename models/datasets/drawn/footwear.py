@@ -49,6 +49,17 @@ def _sneaker(fabric: Fabric) -> list[Piece]:
         smooth((-1.0, -0.02), (-0.4, 0.02), (0.4, 0.0), (0.98, -0.06)),
         smooth((1.06, 0.02), (1.06, 0.14), (0.98, 0.2), (-0.9, 0.2), (-1.02, 0.14), (-1.02, 0.0)),
     )
+    line = Mark(smooth((-1.0, 0.1), (0, 0.12), (1.05, 0.07)), None, 0.16, 0.02)
+    opening = blob((-0.86, -0.72), (-0.64, -0.66), (-0.40, -0.74), (-0.62, -0.56))
+    return [
+        Piece([opening], plain(tinted(fabric.base, 0.5)), shadow=0.0),
+        Piece([upper], fabric, marks=_sneaker_marks(fabric)),
+        Piece([sole], plain(RUBBER), marks=[line]),
+    ]
+
+
+def _sneaker_marks(fabric: Fabric) -> list[Mark]:
+    """Heel tab, toe cap, stripes and laces."""
     dark = tinted(fabric.base, 0.72)
     toe = smooth((0.66, -0.4), (0.60, -0.2), (0.66, 0.05))
     stripe = [
@@ -65,51 +76,26 @@ def _sneaker(fabric: Fabric) -> list[Piece]:
     ]
     eyelets = Mark(smooth((-0.32, -0.78), (0.0, -0.46), (0.42, -0.28)), None, 0.25, 0.02)
     heel = Mark(pts((-1.1, -0.5), (-0.78, -0.48), (-0.74, 0.1), (-1.1, 0.1)), dark, 0.9)
-    marks = [
+    return [
         heel,
         Mark(toe, None, 0.3, 0.025),
         *(Mark(s, RUBBER if sum(fabric.base) < 2.3 else dark, 0.9) for s in stripe),
         eyelets,
         *lace,
     ]
-    line = Mark(smooth((-1.0, 0.1), (0, 0.12), (1.05, 0.07)), None, 0.16, 0.02)
-    opening = blob((-0.86, -0.72), (-0.64, -0.66), (-0.40, -0.74), (-0.62, -0.56))
-    return [
-        Piece([opening], plain(tinted(fabric.base, 0.5)), shadow=0.0),
-        Piece([upper], fabric, marks=marks),
-        Piece([sole], plain(RUBBER), marks=[line]),
-    ]
 
 
 def _boot(fabric: Fabric) -> list[Piece]:
     upper = join(
-        pts((-0.82, -1.45)),
-        smooth((-0.84, -1.4), (-0.82, -0.9), (-0.9, -0.4), (-0.92, 0.02)),
-        smooth(
-            (0.98, 0.02),
-            (0.99, -0.14),
-            (0.82, -0.34),
-            (0.4, -0.46),
-            (0.05, -0.62),
-            (-0.1, -0.95),
-            (-0.1, -1.42),
-        ),
+        pts("-0.82 -1.45"),
+        smooth("-0.84 -1.4, -0.82 -0.9, -0.9 -0.4, -0.92 0.02"),
+        smooth("0.98 0.02, 0.99 -0.14, 0.82 -0.34, 0.4 -0.46, 0.05 -0.62, -0.1 -0.95, -0.1 -1.42"),
     )
     dark = tinted(fabric.base, 0.62)
     sole = join(
         smooth((-0.95, 0.0), (0, 0.02), (1.0, -0.02)),
         pts((1.04, 0.1), (-0.3, 0.13), (-0.34, 0.26), (-0.94, 0.26)),
     )
-    gusset = join(
-        smooth((-0.6, -1.3), (-0.52, -0.8), (-0.5, -0.62)),
-        smooth((-0.38, -0.62), (-0.3, -0.9), (-0.28, -1.3)),
-    )
-    ribs = [Mark(pts((x, -1.3), (x + 0.03, -0.6)), None, 0.25, 0.012) for x in np.arange(-0.56, -0.3, 0.05)]
-    marks = [
-        Mark(gusset, tinted(fabric.base, 0.5), 0.95),
-        *ribs,
-        Mark(smooth((-0.3, 0.02), (0.1, -0.35), (0.3, -0.5)), None, 0.2, 0.016),
-    ]
     opening = blob((-0.84, -1.43), (-0.45, -1.49), (-0.08, -1.42), (-0.45, -1.38))
     pull = Piece(
         [tube(smooth((-0.78, -1.38), (-0.84, -1.58), (-0.7, -1.4)), [0.03])[0]], plain(dark), shadow=0.2
@@ -121,8 +107,22 @@ def _boot(fabric: Fabric) -> list[Piece]:
     return [
         Piece([opening], plain(tinted(fabric.base, 0.45)), shadow=0.0),
         pull,
-        Piece([upper], fabric, marks=marks, folds=folds),
+        Piece([upper], fabric, marks=_boot_marks(fabric), folds=folds),
         Piece([sole], plain(dark)),
+    ]
+
+
+def _boot_marks(fabric: Fabric) -> list[Mark]:
+    """The elastic at the side and the seam of the vamp."""
+    gusset = join(
+        smooth((-0.6, -1.3), (-0.52, -0.8), (-0.5, -0.62)),
+        smooth((-0.38, -0.62), (-0.3, -0.9), (-0.28, -1.3)),
+    )
+    ribs = [Mark(pts((x, -1.3), (x + 0.03, -0.6)), None, 0.25, 0.012) for x in np.arange(-0.56, -0.3, 0.05)]
+    return [
+        Mark(gusset, tinted(fabric.base, 0.5), 0.95),
+        *ribs,
+        Mark(smooth((-0.3, 0.02), (0.1, -0.35), (0.3, -0.5)), None, 0.2, 0.016),
     ]
 
 

@@ -56,42 +56,39 @@ def _crown_strands(parting: float) -> list[Fold]:
 
 
 def hair(look: Look) -> tuple[list[Piece], list[Piece]]:
+    """What is behind the head and shoulders, and what is in front of them."""
     cloth = look.hair_fabric
     if look.style in ("long", "wavy"):
         return _long_hair(cloth, look.style == "wavy")
-    if look.style == "bob":
-        back = mirror(smooth((0, -0.08), (0.34, 0.02), (0.45, 0.4), (0.47, 0.85), (0.40, 1.08), (0, 1.1)))
-        lock = join(
-            smooth((0.30, 0.2), (0.42, 0.4), (0.475, 0.8), (0.43, 1.06)),
-            smooth((0.33, 1.08), (0.31, 0.85), (0.335, 0.5)),
-        )
-        crown = Piece([_crown(-0.08, 0.6)], cloth, folds=_crown_strands(-0.08))
-        return [Piece([back], cloth, shadow=0.0)], [Piece([lock, flip(lock)], cloth, shadow=0.25), crown]
     if look.style in ("curly", "curly_short"):
         return _curls(cloth, look.style == "curly")
+    if look.style == "bob":
+        return _bob(cloth)
     if look.style in ("short", "crop"):
-        crown = Piece(
-            [_crown(0.12, 0.48, 0.02 if look.style == "short" else -0.01)], cloth, folds=_crown_strands(0.2)
-        )
-        return [], [crown]
+        volume = 0.02 if look.style == "short" else -0.01
+        return [], [Piece([_crown(0.12, 0.48, volume)], cloth, folds=_crown_strands(0.2))]
     crown = Piece([_crown(0.0, 0.5)], cloth, folds=_crown_strands(0.0))
-    if look.style == "bun":
-        bun = Piece(
-            [ellipse(0.0, -0.19, 0.19, 0.165)],
-            cloth,
-            folds=_strands(
-                [
-                    smooth((-0.15, -0.18), (0, -0.3), (0.15, -0.16)),
-                    smooth((-0.12, -0.12), (0, -0.2), (0.13, -0.1)),
-                ]
-            ),
-        )
-        return [bun], [crown]
-    tail = join(
-        smooth((0.2, 0.1), (0.46, 0.3), (0.56, 0.9), (0.50, 1.5), (0.42, 1.75)),
-        smooth((0.36, 1.4), (0.38, 0.9), (0.28, 0.4)),
+    return [_bun(cloth) if look.style == "bun" else _tail(cloth)], [crown]
+
+
+def _bob(cloth: Fabric) -> tuple[list[Piece], list[Piece]]:
+    back = mirror(smooth("0 -0.08, 0.34 0.02, 0.45 0.4, 0.47 0.85, 0.40 1.08, 0 1.1"))
+    lock = join(
+        smooth("0.30 0.2, 0.42 0.4, 0.475 0.8, 0.43 1.06"),
+        smooth("0.33 1.08, 0.31 0.85, 0.335 0.5"),
     )
-    return [Piece([tail], cloth, shadow=0.0)], [crown]
+    crown = Piece([_crown(-0.08, 0.6)], cloth, folds=_crown_strands(-0.08))
+    return [Piece([back], cloth, shadow=0.0)], [Piece([lock, flip(lock)], cloth, shadow=0.25), crown]
+
+
+def _bun(cloth: Fabric) -> Piece:
+    strands = [smooth("-0.15 -0.18, 0 -0.3, 0.15 -0.16"), smooth("-0.12 -0.12, 0 -0.2, 0.13 -0.1")]
+    return Piece([ellipse(0.0, -0.19, 0.19, 0.165)], cloth, folds=_strands(strands))
+
+
+def _tail(cloth: Fabric) -> Piece:
+    outer = smooth("0.2 0.1, 0.46 0.3, 0.56 0.9, 0.50 1.5, 0.42 1.75")
+    return Piece([join(outer, smooth("0.36 1.4, 0.38 0.9, 0.28 0.4"))], cloth, shadow=0.0)
 
 
 def _long_hair(cloth: Fabric, wavy: bool) -> tuple[list[Piece], list[Piece]]:

@@ -54,7 +54,7 @@ def make_look(masculine: bool, hat: bool, rng: random.Random) -> Look:
     """A random person; under a hat the hair is worn down or short."""
     index = rng.randrange(len(SKINS))
     hairs = HAIRS if index < 3 else HAIRS[:3]
-    styles = MASCULINE_HAIR if masculine else FEMININE_HAIR
+    styles: tuple[str, ...] = MASCULINE_HAIR if masculine else FEMININE_HAIR
     if hat:
         styles = ("short",) if masculine else ("long", "wavy", "bob")
     return Look(SKINS[index], rng.choice(hairs), rng.choice(styles), masculine, hat)

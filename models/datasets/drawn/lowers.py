@@ -12,8 +12,8 @@ import numpy as np
 
 from models.datasets.drawn.body import HIP, LEG_WIDTHS, Body
 from models.datasets.drawn.colour import Rgb, tinted
-from models.datasets.drawn.details import STITCH
 from models.datasets.drawn.fabric import Fabric
+from models.datasets.drawn.fastenings import STITCH
 from models.datasets.drawn.geometry import (
     Points,
     join,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from models.datasets.drawn.cuts import CUTS, Cut
+from models.datasets.drawn.cuts import Cut
 from models.datasets.drawn.lower_cuts import LOWER_CUTS, RIPPED, LowerCut
 from models.datasets.drawn.plan import Item, Plan, choose_item
+from models.datasets.drawn.wardrobe import CUTS
 
 CALM = ("ivory", "black", "charcoal", "navy", "camel", "sky", "blush", "sage")
 LEATHERS = ("black", "camel", "ivory", "charcoal", "navy")

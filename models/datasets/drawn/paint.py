@@ -215,11 +215,9 @@ def flutes(mask: Field, waves: Field, head_px: float) -> Field:
     across = (x - left[:, None]) / np.maximum(right - left, 1)[:, None]
     count = max(2.0, float(np.max(right - left)) / (head_px * 0.3))
     deeper = np.cumsum(rows).astype(np.float32)[:, None] / max(1, int(rows.sum()))
-    wave = np.sin(2 * np.pi * count * across + 1.6 * waves) + 0.5 * np.sin(
-        2 * np.pi * 1.7 * count * across + 2
-    )
-    result: Field = (0.25 + 0.75 * deeper) * np.asarray(wave, np.float32) * np.float32(0.6)
-    return result
+    turns = np.float32(2 * np.pi * count) * across
+    wave = np.sin(turns + 1.6 * waves) + 0.5 * np.sin(1.7 * turns + 2)
+    return np.asarray((0.25 + 0.75 * deeper) * wave * 0.6, np.float32)
 
 
 def labels(pieces: Iterable[Piece], view: View) -> Labels:

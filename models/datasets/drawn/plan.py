@@ -12,12 +12,13 @@ from functools import lru_cache
 
 from models.datasets.drawn.bags import BAGS
 from models.datasets.drawn.colour import COLOURS, DENIM
-from models.datasets.drawn.cuts import CUTS, Cut
+from models.datasets.drawn.cuts import Cut
 from models.datasets.drawn.footwear import SHOES
 from models.datasets.drawn.hats import HATS
 from models.datasets.drawn.lower_cuts import LOWER_CUTS, RIPPED, LowerCut
 from models.datasets.drawn.noise import seeded
 from models.datasets.drawn.truth import PART_OF
+from models.datasets.drawn.wardrobe import CUTS
 
 DECK = 64
 IN_DECK = {

@@ -61,30 +61,23 @@ def room(size: tuple[int, int], rng: random.Random) -> Field:
             fill=_ink(tinted(floor, 0.88)),
             width=1,
         )
-    ground = _photo(image, 2.2)
+    shade = ramp(size, (1.03, 1.02, 1.01), (0.84, 0.84, 0.85), 0.4, 0.4)
+    warm = np.array([0.10, 0.085, 0.05], np.float32)
+    return _photo(image, 2.2) * shade + _window_light(size, rng) * warm
+
+
+def _window_light(size: tuple[int, int], rng: random.Random) -> Field:
+    """The light of a window's four panes on the wall, (h, w, 1)."""
+    w, h = size
     glow = Image.new("L", size)
     pen = ImageDraw.Draw(glow)
-    x = rng.uniform(0.05, 0.45) * w
+    pane = [(0.0, 0.0), (0.18, 0.03), (0.22, 0.27), (0.04, 0.24)]
+    start = rng.uniform(0.05, 0.45)
     for i in range(2):
         for j in range(2):
-            px, py = x + i * w * 0.21 + j * w * 0.05, h * (0.08 + j * 0.27)
-            pen.polygon(
-                (
-                    px,
-                    py,
-                    px + w * 0.18,
-                    py + h * 0.03,
-                    px + w * 0.22,
-                    py + h * 0.27,
-                    px + w * 0.04,
-                    py + h * 0.24,
-                ),
-                fill=190,
-            )
-    light = np.asarray(soften(glow, 5), np.float32)[..., None] / np.float32(255)
-    warm = np.array([0.10, 0.085, 0.05], np.float32)
-    shade = ramp(size, (1.03, 1.02, 1.01), (0.84, 0.84, 0.85), 0.4, 0.4)
-    return ground * shade + light * warm
+            x, y = start + i * 0.21 + j * 0.05, 0.08 + j * 0.27
+            pen.polygon([((x + dx) * w, (y + dy) * h) for dx, dy in pane], fill=190)
+    return np.asarray(soften(glow, 5), np.float32)[..., None] / np.float32(255)
 
 
 def _furnish(draw: ImageDraw.ImageDraw, w: int, h: int, line: int, rng: random.Random) -> None:

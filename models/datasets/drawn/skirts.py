@@ -14,8 +14,8 @@ from models.datasets.drawn.bodice import flounces, hem_line
 from models.datasets.drawn.body import HIP, WAIST, Body
 from models.datasets.drawn.colour import Rgb, tinted
 from models.datasets.drawn.cuts import Cut
-from models.datasets.drawn.details import STITCH
 from models.datasets.drawn.fabric import Fabric
+from models.datasets.drawn.fastenings import STITCH
 from models.datasets.drawn.geometry import Points, ellipse, flip, join, mirror, pts, shift, smooth
 from models.datasets.drawn.lower_cuts import LowerCut
 from models.datasets.drawn.pieces import Fold, Mark, Piece
@@ -54,33 +54,19 @@ def _skirt_folds(cut: LowerCut, wide: float, rng: random.Random) -> list[Fold]:
 
 
 def _skirt_marks(cut: LowerCut, fabric: Fabric, wide: float, hem: Points) -> list[Mark]:
-    line = join(hem, flip(hem)[::-1]) - (0, 0.07)
+    line = shift(join(hem, flip(hem)[::-1]), 0, -0.07)
     denim = fabric.pattern == "denim"
-    marks = [Mark(line, STITCH if denim else None, 0.7 if denim else 0.2, 0.014)]
+    rgb, alpha = (STITCH, 0.65) if denim else (None, 0.22)
+    marks = [Mark(line, rgb, alpha, 0.014)]
     if cut.noun == "A-line skirt":
-        ys = np.arange(RISE + 0.35, cut.length - 0.15, 0.3)
-        rgb: Rgb = (0.74, 0.5, 0.3) if denim else tinted(fabric.base, 0.5)
-        marks += [
-            Mark(
-                pts((s * 0.07, RISE), (s * 0.07, cut.length + 0.2)),
-                STITCH if denim else None,
-                0.6 if denim else 0.2,
-                0.013,
-            )
-            for s in (-1, 1)
-        ]
-        marks += [Mark(ellipse(0, y, 0.034, 0.034, 12), rgb, 0.95) for y in ys]
+        metal: Rgb = (0.74, 0.5, 0.3) if denim else tinted(fabric.base, 0.5)
+        heights = np.arange(RISE + 0.35, cut.length - 0.15, 0.3)
         for s in (-1, 1):
-            marks.append(
-                Mark(
-                    smooth((s * 0.3, RISE + 0.14), (s * 0.36, RISE + 0.4), (s * 0.7, RISE + 0.52)),
-                    STITCH if denim else None,
-                    0.6 if denim else 0.25,
-                    0.014,
-                )
-            )
+            pocket = smooth((s * 0.3, RISE + 0.14), (s * 0.36, RISE + 0.4), (s * 0.7, RISE + 0.52))
+            marks.append(Mark(pts((s * 0.07, RISE), (s * 0.07, cut.length + 0.2)), rgb, alpha, 0.013))
+            marks.append(Mark(pocket, rgb, alpha, 0.014))
+        marks += [Mark(ellipse(0, y, 0.034, 0.034, 12), metal, 0.95) for y in heights]
     if cut.noun == "pencil skirt":
-        marks.append(
-            Mark(pts((wide * 0.5, cut.length - 0.75), (wide * 0.52, cut.length + 0.1)), None, 0.45, 0.025)
-        )
+        slit = pts((wide * 0.5, cut.length - 0.75), (wide * 0.52, cut.length + 0.1))
+        marks.append(Mark(slit, None, 0.45, 0.025))
     return marks

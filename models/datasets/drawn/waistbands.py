@@ -10,9 +10,9 @@ import numpy as np
 
 from models.datasets.drawn.body import WAIST, Body
 from models.datasets.drawn.colour import tinted
-from models.datasets.drawn.details import STITCH
 from models.datasets.drawn.fabric import Fabric, plain
-from models.datasets.drawn.geometry import ellipse, join, mirror, pts, shift, smooth, tube
+from models.datasets.drawn.fastenings import STITCH
+from models.datasets.drawn.geometry import ellipse, flip, join, mirror, pts, shift, smooth, tube
 from models.datasets.drawn.lower_cuts import LowerCut
 from models.datasets.drawn.pieces import Fold, Mark, Piece
 
@@ -59,67 +59,40 @@ def _waist_inside(fabric: Fabric, half: float) -> Piece:
 
 def _fastening(cut: LowerCut, fabric: Fabric, low: float, deep: float) -> list[Piece]:
     if cut.waistband == "drawstring":
-        cord = plain((0.96, 0.95, 0.92) if sum(fabric.base) < 2.3 else (0.4, 0.4, 0.42))
-        tails = [
-            tube(smooth((s * 0.05, RISE + 0.12), (s * 0.09, RISE + 0.3), (s * 0.07, RISE + 0.52)), [0.016])
-            for s in (-1, 1)
-        ]
-        loops = [
-            tube(
-                smooth((0, RISE + 0.12), (s * 0.14, RISE + 0.07), (s * 0.17, RISE + 0.16), (0, RISE + 0.13)),
-                [0.014],
-            )
-            for s in (-1, 1)
-        ]
-        return [
-            Piece([shape for group in (*tails, *loops) for shape in group], cord, relief=0.3, shadow=0.35)
-        ]
+        return [_drawstring(fabric)]
     if cut.waistband == "paperbag":
-        frill = mirror(
-            join(
-                pts((0, RISE - 0.12)),
-                pts((low * 0.5, RISE - 0.1), (low + 0.05, RISE - 0.14), (low, RISE + 0.05), (0, RISE + 0.07)),
-            )
-        )
-        folds = [Fold(pts((x, RISE - 0.14), (x, RISE + 0.06)), 0.03, 0.2) for x in np.linspace(-low, low, 11)]
-        sash = Piece(
-            [
-                mirror(
-                    pts(
-                        (0, RISE + 0.05),
-                        (low + 0.01, RISE + 0.02),
-                        (low + 0.02, RISE + 0.14),
-                        (0, RISE + 0.17),
-                    )
-                )
-            ],
-            fabric,
-            shadow=0.3,
-        )
-        tails = [
-            tube(
-                smooth((0.12, RISE + 0.1), (0.12 + s * 0.1, RISE + 0.32), (0.12 + s * 0.08, RISE + 0.6)),
-                [0.045, 0.04, 0.05],
-            )
-            for s in (-1, 1)
-        ]
-        knot = Piece(
-            [shape for t in tails for shape in t] + [ellipse(0.12, RISE + 0.1, 0.075, 0.06)],
-            fabric,
-            shadow=0.35,
-        )
-        return [Piece([frill], fabric, folds=folds, shadow=0.1), sash, knot]
+        return _paperbag(fabric, low)
     metal = plain((0.74, 0.5, 0.3) if fabric.pattern == "denim" else tinted(fabric.base, 0.55), weave=0.0)
-    loops = [
-        pts(
-            (x - 0.025, RISE - 0.02),
-            (x + 0.025, RISE - 0.02),
-            (x + 0.025, RISE + deep + 0.02),
-            (x - 0.025, RISE + deep + 0.02),
-        )
-        for x in (-low * 0.58, low * 0.58)
+    button = Piece([ellipse(0.0, RISE + 0.085, 0.035, 0.035, 14)], metal, shadow=0.3)
+    if cut.waistband != "jeans":
+        return [button]
+    loop = pts((-0.025, -0.02), (0.025, -0.02), (0.025, deep + 0.02), (-0.025, deep + 0.02))
+    loops = [shift(loop, x, RISE) for x in (-low * 0.58, low * 0.58)]
+    return [button, Piece(loops, fabric, relief=0.5, shadow=0.35)]
+
+
+def _drawstring(fabric: Fabric) -> Piece:
+    """A cord tied in a bow."""
+    cord = plain((0.96, 0.95, 0.92) if sum(fabric.base) < 2.3 else (0.4, 0.4, 0.42))
+    tail, loop = smooth("0.05 0.12, 0.09 0.3, 0.07 0.52"), smooth("0 0.12, 0.14 0.07, 0.17 0.16, 0 0.13")
+    shapes = [*tube(tail, [0.016]), *tube(loop, [0.014])]
+    both = [*shapes, *(flip(s) for s in shapes)]
+    return Piece([shift(s, 0, RISE) for s in both], cord, relief=0.3, shadow=0.35)
+
+
+def _paperbag(fabric: Fabric, low: float) -> list[Piece]:
+    """A gathered frill above a sash that is tied at the side."""
+    rim = pts((0, -0.12), (low * 0.5, -0.1), (low + 0.05, -0.14), (low, 0.05), (0, 0.07))
+    frill = Piece(
+        [shift(mirror(rim), 0, RISE)],
+        fabric,
+        folds=[Fold(pts((x, RISE - 0.14), (x, RISE + 0.06)), 0.03, 0.2) for x in np.linspace(-low, low, 11)],
+        shadow=0.1,
+    )
+    band = mirror(pts((0, 0.05), (low + 0.01, 0.02), (low + 0.02, 0.14), (0, 0.17)))
+    tail = tube(smooth("0 0.1, 0.1 0.32, 0.08 0.6"), [0.045, 0.04, 0.05])
+    knot = [
+        *(shift(s, 0.12, RISE) for s in (*map(flip, tail), *tail)),
+        ellipse(0.12, RISE + 0.1, 0.075, 0.06),
     ]
-    pieces = [Piece([ellipse(0.0, RISE + 0.085, 0.035, 0.035, 14)], metal, shadow=0.3)]
-    if cut.waistband == "jeans":
-        pieces.append(Piece(loops, fabric, relief=0.5, shadow=0.35))
-    return pieces
+    return [frill, Piece([shift(band, 0, RISE)], fabric, shadow=0.3), Piece(knot, fabric, shadow=0.35)]
