@@ -92,9 +92,7 @@ def _shop(
             def moved(done: int) -> None:
                 bar.update(done - bar.n)
 
-            searchable = upload(
-                stock, products, watcher, lambda done: bar.update(done - bar.n), _UPLOAD_TIMEOUT_S
-            )
+            searchable = upload(stock, products, watcher, moved, _UPLOAD_TIMEOUT_S)
         took_s = time.monotonic() - started_s
         console.print(f"{len(searchable)} of {len(stock.products)} products searchable after {took_s:.1f} s")
         visits = [Visit(persona) for persona in personas(stock, options.shoppers, uuid4().hex[:6])]

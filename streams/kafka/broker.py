@@ -28,6 +28,7 @@ from types import TracebackType
 from streams import guard
 from streams.kafka import admin, jars
 from streams.kafka.broker_settings import JAVA_OPTIONS, LOG4J2, server_properties
+from vectorstore.lock import DirectoryLock
 
 HOST = "127.0.0.1"
 # Below the ports that systems give to outgoing connections, which could otherwise take ours between two runs.
@@ -65,7 +66,7 @@ class EmbeddedBroker:
         self._cache_dir = cache_dir or jars.default_cache_dir()
         self._mirror = mirror
         self._bootstrap: str | None = None
-        self._lock = guard.DirectoryLock(self.directory)
+        self._lock = DirectoryLock(self.directory)
 
     @property
     def bootstrap(self) -> str:

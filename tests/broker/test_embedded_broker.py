@@ -18,9 +18,9 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import MessageSizeTooLargeError
 
-from streams import guard
 from streams.kafka.admin import TopicSpec, create_topics, topic_partitions
 from streams.kafka.broker import BrokerError, EmbeddedBroker
+from vectorstore.lock import LOCK_NAME, DirectoryInUse, DirectoryLock
 
 pytestmark = pytest.mark.broker
 DEADLINE_S = 30.0
@@ -105,9 +105,7 @@ def test_the_brokers_clock_stamps_every_record(kafka: dict[str, str], broker: Em
 
 
 def test_a_second_owner_is_refused_in_one_line(broker: EmbeddedBroker) -> None:
-    with pytest.raises(
-        guard.DirectoryInUse, match=r"^[^\n]*/kafka is already in use by process \d+; [^\n]*$"
-    ):
+    with pytest.raises(DirectoryInUse, match=r"^[^\n]*/kafka is already in use by process \d+; [^\n]*$"):
         EmbeddedBroker(broker.directory.parent).start()
     assert topic_partitions({"bootstrap_servers": broker.bootstrap}, []) == {}  # and the first is unharmed
 
@@ -135,7 +133,7 @@ def test_when_java_cannot_start_the_error_is_its_own_words(
     monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:+NoSuchOption")
     with pytest.raises(BrokerError, match=r"^[^\n]*Unrecognized VM option 'NoSuchOption'[^\n]*$"):
         EmbeddedBroker(tmp_path).start()
-    guard.DirectoryLock(tmp_path / "kafka").acquire().release()  # the directory is free again
+    DirectoryLock(tmp_path / "kafka").acquire().release()  # the directory is free again
 
 
 def test_a_java_home_without_java_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,11 +211,11 @@ def test_java_ends_when_its_grandparent_is_killed(tmp_path: Path) -> None:
         try:
             assert top.stdout is not None
             java_pid = int(top.stdout.readline())
-            with pytest.raises(guard.DirectoryInUse):
-                guard.DirectoryLock(tmp_path / "kafka").acquire()
+            with pytest.raises(DirectoryInUse):
+                DirectoryLock(tmp_path / "kafka").acquire()
         finally:
             top.kill()
-    assert str(java_pid) in (tmp_path / "kafka" / guard.LOCK_NAME).read_text().split()
+    assert str(java_pid) in (tmp_path / "kafka" / LOCK_NAME).read_text().split()
     wait_until(
         lambda: _is_free(tmp_path / "kafka"), deadline_s=5
     )  # Java itself holds the lock while it lives
@@ -225,7 +223,7 @@ def test_java_ends_when_its_grandparent_is_killed(tmp_path: Path) -> None:
 
 def _is_free(directory: Path) -> bool:
     try:
-        guard.DirectoryLock(directory).acquire().release()
-    except guard.DirectoryInUse:
+        DirectoryLock(directory).acquire().release()
+    except DirectoryInUse:
         return False
     return True

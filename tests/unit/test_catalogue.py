@@ -1,4 +1,4 @@
-"""A product's record is a function of the set of its events, whatever their order; effects say what changed."""
+"""A product's record is a function of the set of its events, in any order; effects say what changed."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple

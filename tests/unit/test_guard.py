@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams import guard
+from vectorstore.lock import DirectoryInUse, DirectoryLock
 
 DEADLINE_S = 10.0
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
@@ -31,10 +32,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def is_free(directory: Path) -> bool:
     """Whether no process holds the directory: how a test learns that a child which held it is gone."""
-    lock = guard.DirectoryLock(directory)
+    lock = DirectoryLock(directory)
     try:
         lock.acquire()
-    except guard.DirectoryInUse:
+    except DirectoryInUse:
         return False
     lock.release()
     return True
@@ -55,10 +56,11 @@ PARENT = """
     import sys
     from pathlib import Path
     from streams import guard
+    from vectorstore.lock import DirectoryLock
 
     if sys.argv[2] == "watcher":
         guard._KERNEL_TIES = False
-    lock = guard.DirectoryLock(Path(sys.argv[1])).acquire()
+    lock = DirectoryLock(Path(sys.argv[1])).acquire()
     command = ["sh", "-c", "echo ready; exec sleep 600"]
     child = guard.guarded_popen(command, stdout=sys.stdout, pass_fds=(lock.fd,))
     lock.release()
@@ -146,9 +148,9 @@ def test_stop_asks_first_and_kills_what_does_not_listen(
 
 
 def test_a_second_owner_is_refused_in_one_line(tmp_path: Path) -> None:
-    with guard.DirectoryLock(tmp_path / "new" / "folder") as lock:
-        with pytest.raises(guard.DirectoryInUse) as caught:
-            guard.DirectoryLock(lock.directory).acquire()
+    with DirectoryLock(tmp_path / "new" / "folder") as lock:
+        with pytest.raises(DirectoryInUse) as caught:
+            DirectoryLock(lock.directory).acquire()
         reason = f"already in use by process {os.getpid()}; stop it or choose another --data-dir"
         assert str(caught.value) == f"{lock.directory} is {reason}"
     assert is_free(lock.directory)
@@ -157,13 +159,13 @@ def test_a_second_owner_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_child_that_was_handed_the_lock_keeps_it(
     tmp_path: Path, children: list[subprocess.Popen[bytes]]
 ) -> None:
-    lock = guard.DirectoryLock(tmp_path).acquire()
+    lock = DirectoryLock(tmp_path).acquire()
     child = guard.guarded_popen(["sleep", "600"], pass_fds=(lock.fd,))
     children.append(child)
     lock.name(2**40, child.pid)  # the first named is gone
     lock.release()
-    with pytest.raises(guard.DirectoryInUse, match=f"by process {child.pid};"):
-        guard.DirectoryLock(tmp_path).acquire()
+    with pytest.raises(DirectoryInUse, match=f"by process {child.pid};"):
+        DirectoryLock(tmp_path).acquire()
     child.kill()
     wait_until(lambda: is_free(tmp_path))
 
@@ -171,16 +173,16 @@ def test_a_child_that_was_handed_the_lock_keeps_it(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(content=st.binary(max_size=64) | st.integers(0, 10**30).map(lambda n: str(n).encode()))
 def test_whatever_the_lock_file_says_the_refusal_is_one_line(tmp_path: Path, content: bytes) -> None:
-    with guard.DirectoryLock(tmp_path) as lock:
+    with DirectoryLock(tmp_path) as lock:
         os.ftruncate(lock.fd, 0)
         os.pwrite(lock.fd, content, 0)
-        with pytest.raises(guard.DirectoryInUse) as caught:
-            guard.DirectoryLock(tmp_path).acquire()
+        with pytest.raises(DirectoryInUse) as caught:
+            DirectoryLock(tmp_path).acquire()
     assert "\n" not in str(caught.value)
 
 
 def test_the_lock_is_only_readable_once_held(tmp_path: Path) -> None:
-    lock = guard.DirectoryLock(tmp_path)
+    lock = DirectoryLock(tmp_path)
     with pytest.raises(RuntimeError, match="not held"):
         _ = lock.fd
     with contextlib.closing(os.fdopen(os.dup(lock.acquire().fd))):

@@ -41,7 +41,7 @@ def backdrop(kind: str, size: tuple[int, int], rng: random.Random) -> Field:
     }
     ground = makers[kind](size, rng)
     w, h = size
-    ground += np.float32(0.006) * crop(grain(), rng.randrange(512), rng.randrange(512), (w, h))[..., None]
+    ground += np.float32(0.0045) * crop(grain(), rng.randrange(512), rng.randrange(512), (w, h))[..., None]
     return np.ascontiguousarray(ground.transpose(2, 0, 1))
 
 
@@ -66,7 +66,7 @@ def _linen(size: tuple[int, int], rng: random.Random) -> Field:
         noise.standard_normal((1, w), dtype=np.float32)
         + 0.7 * noise.standard_normal((h // 8 + 1, w), dtype=np.float32).repeat(8, 0)[:h]
     )
-    threads = (rows + columns)[..., None] * np.float32(0.011)
+    threads = (rows + columns)[..., None] * np.float32(0.0075)
     return ramp(size, (0.92, 0.89, 0.83), (0.82, 0.78, 0.71), 0.4, 0.3) + threads
 
 

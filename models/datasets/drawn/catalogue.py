@@ -7,15 +7,19 @@ written.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from PIL import Image
 
 from models.datasets.drawn.photo import describe, paint
 from models.datasets.drawn.scene import compose
 from models.datasets.drawn.truth import DrawnProduct, from_json, to_json
 
 TRUTH = "truth.jsonl"
-JPEG_QUALITY = 88
+JPEG_QUALITIES = (88, 80, 70)
+JPEG_BYTES = 40_000
 EDITION = 1  # raised when the same seed draws other pictures, so that written folders are drawn anew
 Progress = Callable[[int, int], None]
 
@@ -53,7 +57,7 @@ def write_catalogue(
         target = folder / photo_name(product)
         if not target.exists():
             part = target.with_suffix(".part")
-            paint(scene).save(part, "JPEG", quality=JPEG_QUALITY)
+            part.write_bytes(_jpeg(paint(scene)))
             part.replace(target)
         products.append(product)
         if progress is not None:
@@ -62,6 +66,16 @@ def write_catalogue(
     part.write_text("".join(to_json(p) + "\n" for p in products), encoding="utf-8")
     part.replace(folder / TRUTH)
     return products
+
+
+def _jpeg(photo: Image.Image) -> bytes:
+    """The photograph as a file of at most `JPEG_BYTES`; the few richest prints are compressed more."""
+    for quality in JPEG_QUALITIES:
+        buffer = io.BytesIO()
+        photo.save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= JPEG_BYTES:
+            break
+    return buffer.getvalue()
 
 
 def _prepare(folder: Path, seed: int) -> None:
