@@ -72,5 +72,5 @@ def lite0_projection() -> Checkpoint:
     return Checkpoint(
         name="lite0-pca256-1",
         path=CHECKPOINTS / "lite0-pca256-1.safetensors",
-        sha256="b2d9af181d58e8dc441baf1c7d2e4b5888416cc50313f376713e7fd724c00255",
+        sha256="f0c31b5bab46ebca6a37d0f709d90a1a961509595c6857a3ef8320976100bb1e",
     )

@@ -15,6 +15,7 @@ import faust
 from aiokafka.partitioner import murmur2
 
 from models.taste.contributions import TasteSettings
+from models.taste.ranking import RankingSettings
 from models.taste.state import StateError
 from schemas.recommendations import ModelNames
 from streams import topology
@@ -210,7 +211,12 @@ def build_shopper(
     )
     add_single(app, agent_of("wait-for-garments"), wait.handling, wait.handle)
     recommend = Recommend(
-        store, PopularGarments(store, trending), model, taste, settings.set_length, handling("recommend")
+        store,
+        PopularGarments(store, trending),
+        model,
+        taste,
+        RankingSettings(length=settings.set_length, exploration=settings.exploration),
+        handling("recommend"),
     )
     add_batched(app, agent_of("recommend"), recommend.handle)
     return Shop(app, trending, FaustOutbox(app))

@@ -1,7 +1,7 @@
 """Child processes that end when their parent ends.
 
-In: a command line. Out: a `subprocess.Popen` whose process the operating system kills when its parent is gone,
-however that ended. What can fail: the command is not there (OSError).
+In: a command line. Out: a `subprocess.Popen` whose process the operating system kills when its parent is
+gone, however that ended. What can fail: the command is not there (OSError).
 
 The guard is a launcher, this file run as a script, that ties the process to its parent and then becomes the
 command by `exec`: the pid of the `Popen` is the command's own. On Linux the tie is PR_SET_PDEATHSIG, which

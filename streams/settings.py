@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     vision_threads: Annotated[int, Field(ge=1, le=256)] = 1
     vision_batch: Annotated[int, Field(ge=1, le=256)] = 16
     set_length: Annotated[int, Field(ge=1, le=200)] = 24
+    exploration: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of a set's places for garments indexed lately."""
     half_life_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
     contributions: Annotated[int, Field(ge=1, le=1000)] = 64
     waiting_retention_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0

@@ -5,7 +5,6 @@ part and partition, and the popular products of all partitions together. A crash
 counts: popularity is a statistic, unlike tastes.
 """
 
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from models.taste.trending import Popularity, counted, summed
-from schemas.cloudevents import Event, write_event
+from schemas.cloudevents import Event, parse_json, write_event
 from streams.record import Outbox
 
 log = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ class Trending:
 
 def _popularity(value: bytes) -> Popularity:
     """The popularity in a record's value; raises ValueError."""
-    parsed = json.loads(value)
+    parsed = parse_json(value)
     popularity = parsed.get("popularity") if isinstance(parsed, dict) else None
     if not isinstance(popularity, dict) or not all(
         isinstance(number, (int, float)) and math.isfinite(number) for number in popularity.values()

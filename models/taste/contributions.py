@@ -5,6 +5,7 @@ strongest `capacity` contributions decayed to a common time, plus float32 sums o
 are broken by id, so two workers that saw the same events in different order hold the same set.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -29,17 +30,35 @@ DAY_S: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class TasteSettings:
-    """How a taste weighs and forgets.
+    """How a taste weighs, forgets and falls into interests.
 
     Attributes:
         weights: weight per action; negative pushes away.
         half_life_s: seconds after which a contribution weighs half; inf never forgets.
         capacity: contributions remembered; what is weaker is only summed up.
+        recency_events: newer events after which a contribution weighs half; inf ignores the order.
+        per_part: most interests per part.
+        alike: cosine similarity from which two clusters are one interest.
+        whim: weight of an interest of one product beside those of several.
+        window: only the newest so many contributions count; None for all remembered.
     """
 
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     half_life_s: float = 7 * DAY_S
     capacity: int = 64
+    recency_events: float = 4.0
+    per_part: int = 6
+    alike: float = 0.30
+    whim: float = 0.2
+    window: int | None = None
+
+    @classmethod
+    def baseline(cls) -> "TasteSettings":
+        """The published centroid: the plain mean of the newest 12 items, nothing weighed, nothing decayed."""
+        equal = {action: 1.0 for action, weight in WEIGHTS.items() if weight > 0}
+        return cls(
+            weights=equal, half_life_s=math.inf, recency_events=math.inf, per_part=1, whim=1.0, window=12
+        )
 
     def weight(self, action: str) -> float:
         """The signed weight of an action; one that takes another back has that one's weight."""

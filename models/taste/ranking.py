@@ -1,16 +1,21 @@
 """Ranking: from candidates to a set, each item with its honest reason. Pure.
 
-In: interests and candidates with embeddings. Out: `Pick`s in order. One per product and per item group.
+In: interests with their candidates, what is trending, fresh or pinned, rules. Out: `Pick`s in order. Places
+are dealt to the interests in proportion to their weights, so that every beginning of the set has each in its
+share; each takes its best candidate by maximal marginal relevance (Carbonell and Goldstein 1998). One per
+product and per item group, and of one part no more than its quota.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.taste.interests import Interest
+from models.taste.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,42 @@ class Pick:
     reason: Reason | None
 
 
+@dataclass(frozen=True, slots=True)
+class RankingSettings:
+    """How a set is put together.
+
+    Attributes:
+        length: most items in a set.
+        exploration: share of the places for fresh garments.
+        part_quota: most of the places for one part (`whole` has no quota); 1 switches it off.
+        diversity: MMR's trade-off: 0 is by score alone, 1 by difference alone.
+        settled: products that a taste must know before all other places follow it; before, 3/4 do.
+    """
+
+    length: int = 24
+    exploration: float = 0.10
+    part_quota: float = 0.6
+    diversity: float = 0.1
+    settled: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a set can be made of; `known` is how many products the taste is built on."""
+
+    per_interest: Sequence[tuple[Interest, Sequence[Candidate]]] = ()
+    trending: Sequence[Candidate] = ()
+    fresh: Sequence[Candidate] = ()
+    pinned: Sequence[tuple[int, Candidate]] = ()
+    rules: Rules = field(default_factory=Rules)
+    known: int = 0
+
+
 def reason(interest: Interest, embedding: NDArray[np.float32]) -> Reason | None:
     """Why a garment with this embedding (D,) is near an interest.
 
     The score is Σ wᵢ eᵢ·x over the interest's contributions; the share is the largest term's fraction of the
-    positive terms. What the shopper disliked is no reason, though a term of it may be positive. None where
-    nothing liked has a positive term.
+    positive terms. None where no term is positive.
     """
     if not interest.contributions:
         return None
@@ -59,70 +94,141 @@ def reason(interest: Interest, embedding: NDArray[np.float32]) -> Reason | None:
             for c, weight in zip(interest.contributions, interest.weights, strict=True)
         ]
     )
-    liked = np.where(np.array(interest.weights) > 0, terms, -np.inf)
-    best = int(liked.argmax())
-    if liked[best] <= 0.0:
-        return None
     positive = float(terms[terms > 0].sum())
+    best = int(terms.argmax())
+    if positive <= 0.0 or interest.weights[best] <= 0.0:
+        return None
     found = interest.contributions[best]
     return Reason(found.product_id, found.garment_id, found.action, min(1.0, float(terms[best]) / positive))
 
 
-def distinct(candidates: Iterable[Candidate], taken: Iterable[Candidate] = ()) -> list[Candidate]:
-    """The candidates in their order, one per product and per item group, none of those already taken."""
-    products = {c.product_id for c in taken}
-    groups = {c.group_id for c in taken if c.group_id}
-    kept: list[Candidate] = []
-    for candidate in candidates:
-        if candidate.product_id in products or (candidate.group_id and candidate.group_id in groups):
-            continue
-        products.add(candidate.product_id)
-        if candidate.group_id:
-            groups.add(candidate.group_id)
-        kept.append(candidate)
-    return kept
-
-
-def taste_slots(length: int, contributions: int, settled: int = 3) -> int:
-    """How many of `length` items follow the taste: all from `settled` contributions on, 3/4 before that.
-
-    One view says little; the rest shows what others like until the shopper has said more.
-    """
-    if contributions == 0:
+def taste_places(settings: RankingSettings, known: int) -> int:
+    """How many places follow the taste: one view says little, so until it is settled others' taste helps."""
+    if known == 0:
         return 0
-    return length if contributions >= settled else length - length // 4
+    return settings.length if known >= settings.settled else settings.length - settings.length // 4
 
 
-def compose(
-    per_interest: Sequence[tuple[Interest, Sequence[Candidate]]],
-    fallbacks: Sequence[tuple[str, Sequence[Candidate]]],
-    length: int,
-    of_taste: int,
-) -> list[Pick]:
-    """A set of at most `length` picks: `of_taste` from the interests by score, then from the fallbacks.
-
-    Args:
-        per_interest: each interest with its candidates.
-        fallbacks: (slot, candidates in order), tried one after the other until the set is full.
-    """
-    scored = sorted(
-        ((c.score, interest, c) for interest, candidates in per_interest for c in candidates),
-        key=lambda row: (-row[0], row[2].garment_id),
-    )
-    owner = {c.garment_id: interest for _, interest, c in reversed(scored)}
-    by_taste = distinct(c for _, _, c in scored)
-    of_taste = min(of_taste, length)
-    picks = [_because(owner[c.garment_id], c) for c in by_taste[:of_taste]]
-    for slot, candidates in fallbacks:
-        rest = distinct(candidates, [pick.candidate for pick in picks])
-        picks += [Pick(c, slot, None) for c in rest[: length - len(picks)]]
-    if len(picks) < length:  # a small catalogue: rather more of the taste than an empty place
-        rest = distinct(by_taste[of_taste:], [pick.candidate for pick in picks])
-        picks += [_because(owner[c.garment_id], c) for c in rest[: length - len(picks)]]
+def compose(offer: Offer, settings: RankingSettings) -> list[Pick]:
+    """A set of at most `length` picks: taste with fresh garments between, then what is trending; pins."""
+    made = _Set(offer.rules, settings)
+    pins = [(position, c) for position, c in offer.pinned if made.free(c)]
+    for _, candidate in pins:
+        made.take(candidate)
+    length = settings.length - len(pins)
+    of_taste = min(length, taste_places(settings, offer.known)) if offer.per_interest else 0
+    explored = round(of_taste * settings.exploration) if offer.fresh else 0
+    picks = [*made.by_taste(offer.per_interest, of_taste - explored)]
+    fresh = made.in_order(offer.fresh, explored, "fresh")
+    picks = _spread(picks, fresh)
+    picks += made.in_order(offer.trending, length - len(picks), "trending")
+    picks += made.in_order(offer.fresh, length - len(picks), "fresh")
+    picks += made.by_taste(offer.per_interest, length - len(picks))
+    for position, candidate in pins:
+        picks.insert(min(position - 1, len(picks)), Pick(candidate, "pinned", None))
     return picks
 
 
-def _because(interest: Interest, candidate: Candidate) -> Pick:
+class _Set:
+    """A set in the making: what it holds already decides what may still come in."""
+
+    def __init__(self, rules: Rules, settings: RankingSettings) -> None:
+        self.rules, self.settings = rules, settings
+        self.products: set[str] = set()
+        self.groups: set[str] = set()
+        self.parts: Counter[str] = Counter()
+        self.taken: list[NDArray[np.float32]] = []
+
+    def free(self, candidate: Candidate) -> bool:
+        """Whether the candidate's product and group are not in the set, and no rule blocks it."""
+        return (
+            candidate.product_id not in self.products
+            and not (candidate.group_id and candidate.group_id in self.groups)
+            and not self.rules.blocks(candidate.product_id, candidate.payload)
+        )
+
+    def take(self, candidate: Candidate) -> None:
+        """Note that it is in the set."""
+        self.products.add(candidate.product_id)
+        if candidate.group_id:
+            self.groups.add(candidate.group_id)
+        self.parts[candidate.payload.get("part", "whole")] += 1
+        if candidate.embedding is not None:
+            self.taken.append(candidate.embedding)
+
+    def in_order(self, candidates: Iterable[Candidate], most: int, slot: str) -> list[Pick]:
+        """The first free ones, as they come."""
+        picks: list[Pick] = []
+        for candidate in candidates:
+            if len(picks) >= most:
+                break
+            if self.free(candidate):
+                self.take(candidate)
+                picks.append(Pick(candidate, slot, None))
+        return picks
+
+    def by_taste(self, offered: Sequence[tuple[Interest, Sequence[Candidate]]], most: int) -> list[Pick]:
+        """Deal `most` places to the interests by weight; one with nothing left leaves its share to others."""
+        pools = [(interest, _Pool(candidates, self.rules)) for interest, candidates in offered]
+        dealt = [0.0] * len(pools)
+        picks: list[Pick] = []
+        while len(picks) < most:
+            open_ = [n for n, (_, pool) in enumerate(pools) if not pool.exhausted]
+            if not open_:
+                break
+            # Sainte-Laguë: the next place goes to the interest that has had least for its weight.
+            turn = min(open_, key=lambda n: ((dealt[n] + 0.5) / max(pools[n][0].weight, 1e-12), n))
+            interest, pool = pools[turn]
+            candidate = pool.best(self)
+            if candidate is None:
+                continue
+            dealt[turn] += 1
+            self.take(candidate)
+            if candidate.embedding is None:
+                raise ValueError(f"candidate {candidate.garment_id}: got no embedding to explain it by")
+            picks.append(Pick(candidate, "taste", reason(interest, candidate.embedding)))
+        return picks
+
+    def within_quota(self, part: str) -> bool:
+        """Whether one more of this part keeps its quota."""
+        return part == "whole" or self.parts[part] + 1 <= self.settings.part_quota * self.settings.length
+
+
+class _Pool:
+    """One interest's candidates, taken by maximal marginal relevance."""
+
+    def __init__(self, candidates: Sequence[Candidate], rules: Rules) -> None:
+        scored = [(c.score * rules.factor(c.product_id, c.payload), c) for c in candidates]
+        self.left = sorted(scored, key=lambda row: (-row[0], row[1].garment_id))
+        self.exhausted = not self.left
+
+    def best(self, made: _Set) -> Candidate | None:
+        """The best free candidate, within its part's quota as long as there is such a one."""
+        self.left = [row for row in self.left if made.free(row[1])]
+        allowed = [row for row in self.left if made.within_quota(row[1].payload.get("part", "whole"))]
+        if not allowed:
+            self.exhausted = True
+            return None
+        diversity = made.settings.diversity
+        if diversity <= 0 or not made.taken:
+            return allowed[0][1]
+        near = allowed[:48]
+        embeddings = np.stack([_embedding(c) for _, c in near])
+        alike = (embeddings @ np.stack(made.taken).T).max(axis=1)
+        scores = np.array([score for score, _ in near])
+        return near[int(((1 - diversity) * scores - diversity * alike).argmax())][1]
+
+
+def _embedding(candidate: Candidate) -> NDArray[np.float32]:
     if candidate.embedding is None:
-        raise ValueError(f"candidate {candidate.garment_id}: got no embedding, expected one to explain it by")
-    return Pick(candidate, "taste", reason(interest, candidate.embedding))
+        raise ValueError(f"candidate {candidate.garment_id}: got no embedding, expected one to rank it by")
+    return candidate.embedding
+
+
+def _spread(picks: list[Pick], between: list[Pick]) -> list[Pick]:
+    """`between` put among `picks` at equal distances, none of them first."""
+    spread = list(picks)
+    total = len(picks) + len(between)
+    for number, pick in enumerate(between, 1):
+        spread.insert(min(len(spread), round(number * total / (len(between) + 0.5)) - 1), pick)
+    return spread

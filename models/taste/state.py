@@ -62,7 +62,7 @@ def unpack(data: bytes) -> Shopper:
             applied={(topic, partition): offset for topic, partition, offset in header["applied"]},
             recent=tuple(header["recent"]),
         )
-    except (zlib.error, KeyError, TypeError, ValueError) as error:
+    except (zlib.error, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StateError(f"shopper state of {len(data)} bytes is damaged: {error}") from error
 
 

@@ -4,11 +4,20 @@ In: popularity and the index. Out: candidates by slot, in stock now, without wha
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from models.taste.ranking import Candidate
 from models.taste.shopper import key_of
 from streams.trending import Trending
 from vectorstore.base import GarmentPoint, VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Candidates beside the taste's: trending ones, most popular first, and fresh ones, newest first."""
+
+    trending: list[Candidate]
+    fresh: list[Candidate]
 
 
 class PopularGarments:
@@ -23,8 +32,8 @@ class PopularGarments:
         excluded: Collection[int],
         genders: frozenset[str] | None,
         age_groups: frozenset[str] | None,
-    ) -> list[tuple[str, list[Candidate]]]:
-        """(slot, candidates) for trending and for fresh garments."""
+    ) -> Slots:
+        """What may fill a set of `length` places."""
         keys = set(excluded)
         ranked = [pid for pid in self.trending.popular() if key_of(pid) not in keys][: 3 * length]
         found = await self.store.fetch_products(ranked) if ranked else {}
@@ -33,8 +42,6 @@ class PopularGarments:
             for place, product_id in enumerate(ranked)
             if product_id in found and _fits(found[product_id][0], genders, age_groups)
         ]
-        if len(trending) >= length:
-            return [("trending", trending)]
         newest = await self.store.newest(
             2 * length, excluded_product_keys=sorted(keys), genders=genders, age_groups=age_groups
         )
@@ -44,7 +51,7 @@ class PopularGarments:
             )
             for hit in newest
         ]
-        return [("trending", trending), ("fresh", fresh)]
+        return Slots(trending, fresh)
 
 
 def _best(points: Sequence[GarmentPoint]) -> GarmentPoint:

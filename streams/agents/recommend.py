@@ -7,14 +7,14 @@ In: records of `tastes`, in batches: several tastes of one shopper become one se
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from models.taste import state
 from models.taste.contributions import TasteSettings
 from models.taste.interests import Interest, interests
-from models.taste.ranking import Candidate, Pick, compose, distinct, taste_slots
+from models.taste.ranking import Candidate, Offer, Pick, RankingSettings, compose, taste_places
 from models.taste.shopper import Shopper
 from schemas.cloudevents import Event
 from schemas.errors import SchemaError
@@ -48,7 +48,7 @@ class _Request:
 
 
 class Recommend:
-    """The agent. `length` is the number of items in a set."""
+    """The agent. `ranking` says how a set is put together."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class Recommend:
         popular: PopularGarments,
         model: ModelNames,
         settings: TasteSettings,
-        length: int,
+        ranking: RankingSettings,
         handling: Handling,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store, self.popular, self.model, self.settings = store, popular, model, settings
-        self.length, self.handling, self.clock = length, handling, clock
+        self.ranking, self.handling, self.clock = ranking, handling, clock
         self.metrics, self.outbox = handling.metrics, handling.outbox
 
     async def handle(self, records: Sequence[Record]) -> None:
@@ -124,7 +124,7 @@ class Recommend:
         queries = [
             GarmentQuery(
                 embedding=interest.centroid,
-                k=2 * self.length,
+                k=2 * self.ranking.length,
                 excluded_product_keys=request.shopper.excluded,
                 genders=_only(request.shopper.gender),
                 age_groups=_only(request.shopper.age_group),
@@ -141,16 +141,24 @@ class Recommend:
             (interest, [_candidate(hit) for hit in hits])
             for interest, hits in zip(request.interests, found, strict=True)
         ]
-        likes = {c.product_id for interest in request.interests for c in interest.contributions}
-        of_taste = taste_slots(self.length, len(likes)) if request.interests else 0
-        enough = len(distinct(c for _, candidates in per_interest for c in candidates)) >= self.length
-        if of_taste == self.length and enough:
-            return compose(per_interest, (), self.length, of_taste)
         shopper = request.shopper
-        fallbacks = await self.popular.slots(
-            self.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
+        known = {c.product_id for interest in request.interests for c in interest.contributions}
+        offer = Offer(per_interest, known=len(known))
+        if self._wants_more(offer):
+            more = await self.popular.slots(
+                self.ranking.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
+            )
+            offer = replace(offer, trending=more.trending, fresh=more.fresh)
+        return compose(offer, self.ranking)
+
+    def _wants_more(self, offer: Offer) -> bool:
+        """Whether taste alone does not fill the set, so that trending or fresh garments are looked up."""
+        if taste_places(self.ranking, offer.known) < self.ranking.length or self.ranking.exploration > 0:
+            return True
+        return (
+            len({c.product_id for _, candidates in offer.per_interest for c in candidates})
+            < self.ranking.length
         )
-        return compose(per_interest, fallbacks, self.length, of_taste)
 
     async def _send(self, request: _Request, picks: Sequence[Pick]) -> None:
         header, now_s = request.header, self.clock()

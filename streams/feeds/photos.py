@@ -16,7 +16,7 @@ MEDIA_TYPES: Final = {
     ".webp": "image/webp",
 }
 MAX_INLINE_BYTES: Final = 15_000_000
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class PhotoUnusable(ValueError):  # noqa: N818 (reads as the state it reports)
@@ -42,7 +42,9 @@ class PhotoLinks:
         except (OSError, RuntimeError) as error:
             raise PhotoUnusable(f"{photo}: {error}") from None
         if self._root is not None and resolved.is_relative_to(self._root):
-            return resolved.relative_to(self._root).as_posix()
+            link = resolved.relative_to(self._root).as_posix()
+            if not _SCHEME.match(link) and "\\" not in link:  # would be read as something else
+                return link
         return _inline(resolved)
 
     def to_link(self, link: str) -> str:

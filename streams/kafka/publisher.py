@@ -61,6 +61,7 @@ class Publisher:
         **kafka: further settings of kafka-python's KafkaProducer (security_protocol, sasl_…, ssl_…).
 
     Raises:
+        ValueError: the address or a setting is malformed.
         KafkaUnreachable: no broker answers, or it refuses this client.
         TopicMissing: it has not got the topic, or this client may not use it.
     """
@@ -200,6 +201,10 @@ def _connected(settings: dict[str, Any], topic_name: str) -> KafkaProducer:
         producer = KafkaProducer(**settings)
     except (KafkaError, OSError) as error:
         raise KafkaUnreachable(f"no Kafka broker answers at {where}: {error}") from error
+    except ValueError as error:
+        raise ValueError(
+            f"Kafka at {where!r}: {error}, expected host:port and settings of kafka-python"
+        ) from error
     try:
         producer.partitions_for(topic_name)
     except KafkaError as error:

@@ -130,6 +130,17 @@ def dye(piece: Piece) -> Piece:
     return replace(piece, fabric=fabric, marks=[])
 
 
+def test_worn_skirts_trousers_and_dresses_reach_from_the_waist_down() -> None:
+    heads = {"trousers": (3.4, 5.2), "skirt": (1.5, 4.5), "shorts": (0.6, 2.1), "sling_dress": (2.4, 6.2)}
+    for index in range(200):
+        plan = make_plan(SEED, index)
+        if plan.worn and plan.item.category in heads:
+            scene = compose(SEED, index)
+            _, top, _, bottom = describe(scene).sold_garment.box_xyxy
+            least, most = heads[plan.item.category]
+            assert least <= (bottom - top) / scene.view.head_px <= most, plan.title
+
+
 def test_the_garment_fills_a_fair_part_of_a_flat_photo(products: list[DrawnProduct]) -> None:
     for product in products:
         if product.view == "flat":

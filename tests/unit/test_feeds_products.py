@@ -225,3 +225,9 @@ def test_a_source_that_is_nothing_known_says_so_at_once(tmp_path: Path) -> None:
     (tmp_path / "feed.pdf").touch()
     with pytest.raises(FeedUnreadable, match=r"\.pdf.*\.jsonl"):
         read_product_events(tmp_path / "feed.pdf", media_root=None)
+
+
+def test_a_path_that_would_be_read_as_an_address_is_sent_inline(tmp_path: Path) -> None:
+    photo(tmp_path / "shorts: blue" / "1.jpg")
+    (found,) = products(read_products(tmp_path, media_root=tmp_path))
+    assert (found.id, found.image_link) == ("shorts-blue-1", INLINE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,7 +34,9 @@ class FakeKafka:
     """Takes records in as kafka-python's producer does; the test decides what becomes of them."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings, self.sent, self.futures = settings, [], []  # type: ignore[var-annotated]
+        self.settings = settings
+        self.sent: list[tuple[str, bytes, bytes, list[tuple[str, bytes]]]] = []
+        self.futures: list[FutureProduceResult] = []
         self.closed = self.forced = False
         self._sender = self
         FakeKafka.newest = self
@@ -64,9 +65,8 @@ class FakeKafka:
 
 
 @pytest.fixture(autouse=True)
-def _no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KafkaProducer", FakeKafka)
-    yield
 
 
 @pytest.fixture
@@ -175,11 +175,11 @@ def test_an_event_that_is_too_large_is_not_sent(products: ProductPublisher, kafk
 
 def test_a_delivery_says_where_the_event_lies(products: ProductPublisher, kafka: FakeKafka) -> None:
     delivery = products.uploaded(SHIRT)
-    assert not delivery.done
+    before = delivery.done
     with pytest.raises(TimeoutError, match="no acknowledgement in 0 s"):
         delivery.result(0)
     kafka.acknowledge(0)
-    assert delivery.done
+    assert (before, delivery.done) == (False, True)
     assert delivery.result(0) == ("product-events", 0, 100)
     products.flush(0)
 
@@ -192,7 +192,7 @@ def test_flush_names_failures_that_nobody_looked_at_and_names_them_once(
     kafka.fail(0, KafkaTimeoutError("expired"))
     kafka.acknowledge(1)
     kafka.fail(2, NotLeaderForPartitionError())
-    with pytest.raises(DeliveryError, match="2 not delivered: event e-0 of 'sku-0': .*expired") as caught:
+    with pytest.raises(DeliveryError, match=r"2 not delivered: event e-0 of 'sku-0': .*expired") as caught:
         products.flush()
     assert {(event.event_id, event.key) for event in caught.value.failed} == {
         ("e-0", "sku-0"),

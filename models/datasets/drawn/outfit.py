@@ -163,7 +163,12 @@ def _settle(outfit: Outfit, rng: random.Random) -> None:
     outfit.tucked = (
         lower is not None and not long_top and (skirt or high or sold_lower or rng.random() < 0.35)
     )
-    slim = isinstance(lower, Item) and isinstance(lower.cut, LowerCut) and max(lower.cut.ease) <= 0.07
+    slim = (
+        isinstance(lower, Item)
+        and isinstance(lower.cut, LowerCut)
+        and lower.cut.kind == "legs"
+        and max(lower.cut.ease) <= 0.07
+    )
     boots = outfit.shoes is not None and outfit.shoes.cut == "boots"
-    outfit.boots_over = boots and slim and lower is not None
+    outfit.boots_over = boots and slim
     outfit.opened = rng.random() < 0.8 if outfit.outer is outfit.sold else True
