@@ -1,15 +1,13 @@
-"""The contract as documents: a JSON Schema per event type, and the AsyncAPI 3 document of all topics. Pure.
+"""The contract as documents: a JSON Schema per event type, and how every document is written. Pure.
 
-In: the event types of `schemas.events`; for AsyncAPI also the topics and agents, as anything that has their
-fields. Out: JSON objects, and `as_text` to write them the same way each time. Fails with KeyError where a topic
-carries a type that is nowhere described.
+In: the event types of `schemas.events`. Out: JSON objects; `as_text` writes them the same way each time.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from schemas import events
 from schemas.base import Record
@@ -26,74 +24,21 @@ EVENT_TYPES: Final[dict[str, type[Record]]] = {
     **events.RULES,
 }
 JSON_SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
-KAFKA_BINDING: Final = "0.5.0"
-_PACKED_TASTE: Final = "uint32 length of the header · header (JSON: what it answers) · the packed state."
-_NO_RECORD: Final[dict[str, tuple[str, Json]]] = {
-    "taste.updated": (
-        "application/octet-stream",
-        {"type": "string", "format": "binary", "description": _PACKED_TASTE},
-    ),
-    "trending.updated": (
-        "application/json",
-        {
-            "type": "object",
-            "required": ["part", "half_life_s", "popularity"],
-            "properties": {
-                "part": {"type": "string"},
-                "half_life_s": {"type": "number"},
-                "popularity": {
-                    "type": "object",
-                    "description": "Product id → log2 of the decayed sum of weights.",
-                    "additionalProperties": {"type": "number"},
-                },
-            },
-        },
-    ),
-}
-"""Event types that have no record: content type and payload."""
 
 
-class TopicLike(Protocol):
-    """What is read of a topic."""
+class PlainFields(GenerateJsonSchema):
+    """No title on every field, which would say its name again, and no null as the default of what is not said.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def types(self) -> tuple[str, ...]: ...
-    @property
-    def about(self) -> str: ...
-    @property
-    def direction(self) -> str: ...
-    @property
-    def compact(self) -> bool: ...
-    @property
-    def max_message_bytes(self) -> int: ...
-
-
-class AgentLike(Protocol):
-    """What is read of an agent."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def app(self) -> str: ...
-    @property
-    def about(self) -> str: ...
-    @property
-    def reads(self) -> tuple[str, ...]: ...
-    @property
-    def writes(self) -> tuple[str, ...]: ...
-    @property
-    def asks(self) -> tuple[str, ...]: ...
-
-
-class _Generator(GenerateJsonSchema):
-    """Without a title on every field, which would say its name again."""
+    In `product.updated` a null clears a field, and no field leaves it as it was.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
 
 
 def as_text(document: Json) -> str:
@@ -107,192 +52,9 @@ def json_schemas() -> dict[str, Json]:
 
 
 def _json_schema(event_type: str, model: type[Record]) -> Json:
-    return model.model_json_schema(schema_generator=_Generator) | {
+    return model.model_json_schema(schema_generator=PlainFields) | {
         "$schema": JSON_SCHEMA,
         "$id": f"urn:lookstream:event:{event_type}",
         "title": event_type,
         "examples": [EXAMPLES[event_type]],
     }
-
-
-def asyncapi(topics: Sequence[TopicLike], agents: Sequence[AgentLike], partitions: int, version: str) -> Json:
-    """The AsyncAPI 3.0 document: a channel per topic, a message per event type, an operation per direction.
-
-    Args:
-        topics, agents: the topology.
-        partitions: how many partitions every topic has by default.
-        version: lookstream's version.
-    """
-    models = sorted({(model, "validation") for model in EVENT_TYPES.values()}, key=lambda m: m[0].__name__)
-    _, known = models_json_schema(
-        models,  # type: ignore[arg-type]
-        schema_generator=_Generator,
-        ref_template="#/components/schemas/{model}",
-    )
-    return {
-        "asyncapi": "3.0.0",
-        "id": "urn:lookstream",
-        "info": {
-            "title": "lookstream",
-            "version": version,
-            "description": "Visual fashion recommendations from a stream of events: product photos and "
-            "interactions in, recommendation sets with reasons out. Events are CloudEvents 1.0 on Kafka; "
-            "binary mode is written, binary and structured mode are read. Fields that are not described "
-            "here are tolerated.",
-            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
-            "contact": {"name": "lookstream"},
-            "tags": [{"name": "cloudevents"}, {"name": "kafka"}],
-        },
-        "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic, partitions) for topic in topics},
-        "operations": {
-            f"{action}-{topic.name}": _operation(action, topic, agents)
-            for topic in topics
-            for action in _actions(topic, agents)
-        },
-        "components": {
-            "messages": {name: _message(name, topic) for topic in topics for name in _messages_of(topic)},
-            "schemas": {"CloudEventHeaders": _CLOUD_EVENT_HEADERS, **known["$defs"]},
-        },
-    }
-
-
-def _messages_of(topic: TopicLike) -> tuple[str, ...]:
-    """The names of a topic's messages; a topic of no type of its own has one, called like it."""
-    return topic.types or (topic.name,)
-
-
-def _channel(topic: TopicLike, partitions: int) -> Json:
-    cleanup = "compact" if topic.compact else "delete"
-    lasting = "The newest record per key is kept; a null value deletes." if topic.compact else ""
-    return {
-        "address": topic.name,
-        "summary": topic.about,
-        "description": f"Keyed by {topic.key}. {lasting}".strip(),
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages_of(topic)},
-        "tags": [{"name": {"in": "input", "out": "output"}.get(topic.direction, "internal")}],
-        "bindings": {
-            "kafka": {
-                "topic": topic.name,
-                "partitions": partitions,
-                "topicConfiguration": {
-                    "cleanup.policy": [cleanup],
-                    "max.message.bytes": topic.max_message_bytes,
-                },
-                "bindingVersion": KAFKA_BINDING,
-            }
-        },
-    }
-
-
-def _actions(topic: TopicLike, agents: Sequence[AgentLike]) -> list[str]:
-    """What lookstream does with a topic: from outside only one way is seen, inside both."""
-    if topic.direction != "internal":
-        return ["receive" if topic.direction == "in" else "send"]
-    read = any(topic.name in (*agent.reads, *agent.asks) for agent in agents)
-    written = any(topic.name in agent.writes for agent in agents)
-    return ["receive"] * read + ["send"] * written
-
-
-def _operation(action: str, topic: TopicLike, agents: Sequence[AgentLike]) -> Json:
-    sends = action == "send"
-    by = [a for a in agents if topic.name in (a.writes if sends else (*a.reads, *a.asks))]
-    whom = "; ".join(f"{agent.name} ({agent.app}): {agent.about}" for agent in by)
-    done = "Written" if sends else "Read"
-    return {
-        "action": action,
-        "channel": {"$ref": f"#/channels/{topic.name}"},
-        "summary": topic.about,
-        "description": f"{done} by {whom}." if by else f"{done} by lookstream.",
-        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{name}"} for name in _messages_of(topic)],
-    }
-
-
-def _message(name: str, topic: TopicLike) -> Json:
-    content_type, headers, payload, about = _contents(name, topic)
-    message: Json = {
-        "name": name,
-        "title": name,
-        "summary": about,
-        "contentType": content_type,
-        "headers": headers,
-        "payload": payload,
-        "bindings": {
-            "kafka": {
-                "key": {"type": "string", "description": topic.key},
-                "bindingVersion": KAFKA_BINDING,
-            }
-        },
-    }
-    if name in EXAMPLES:
-        message["examples"] = [{"name": "example", "summary": f"A {name}.", "payload": EXAMPLES[name]}]
-    return message
-
-
-def _contents(name: str, topic: TopicLike) -> tuple[str, Json, Json, str]:
-    """Content type, headers, payload and a summary."""
-    if not topic.types:
-        payload = {"description": topic.about}
-        return "application/octet-stream", _RECORD_HEADERS[name], payload, topic.about
-    if name in EVENT_TYPES:
-        model = EVENT_TYPES[name]
-        about = (model.__doc__ or "").strip().splitlines()[0]
-        return "application/json", _headers(name), {"$ref": f"#/components/schemas/{model.__name__}"}, about
-    content_type, payload = _NO_RECORD[name]
-    return content_type, _headers(name, content_type), payload, topic.about
-
-
-def _headers(event_type: str, content_type: str = "application/json") -> Json:
-    own = {"ce_type": {"const": event_type}, "content-type": {"const": content_type}}
-    return {
-        "type": "object",
-        "allOf": [{"$ref": "#/components/schemas/CloudEventHeaders"}, {"properties": own}],
-    }
-
-
-def _text(description: str, **more: Any) -> Json:
-    return {"type": "string", "description": description} | more
-
-
-_CLOUD_EVENT_HEADERS: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "description": "A CloudEvent in Kafka's binary mode; source and id together recognise a duplicate.",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"],
-    "properties": {
-        "ce_specversion": _text("The version of CloudEvents.", const="1.0"),
-        "ce_id": _text("Unique within the source.", minLength=1, maxLength=1024),
-        "ce_source": _text("Who says so.", minLength=1, maxLength=1024),
-        "ce_type": _text("The event type.", minLength=1, maxLength=1024),
-        "ce_subject": _text("Whom or what it is about.", minLength=1, maxLength=1024),
-        "ce_time": _text("The event time, RFC 3339; the broker's where absent.", format="date-time"),
-        "content-type": _text("The media type of the value."),
-        "traceparent": _text("W3C trace context that travels along."),
-    },
-}
-_RECORD_HEADERS: Final[dict[str, Json]] = {
-    "dead-letters": {
-        "type": "object",
-        "description": "The original headers, then the reason, named as Kafka Connect names it.",
-        "required": [f"__connect.errors.{name}" for name in ("topic", "partition", "offset", "stage")],
-        "properties": {
-            f"__connect.errors.{name}": _text(about)
-            for name, about in {
-                "topic": "Where the record came from.",
-                "partition": "Its partition there.",
-                "offset": "Its offset there.",
-                "stage": "The stage of the work that failed.",
-                "exception.class.name": "The kind of error.",
-                "exception.message": "What was wrong, naming the field.",
-                "omitted.bytes": "How much of a record too great for this topic is left out.",
-            }.items()
-        },
-    },
-    "waiting": {
-        "type": "object",
-        "description": "The headers of the interaction as it came.",
-        "properties": {
-            "lookstream-key": _text("The key that the interaction has on its own topic."),
-            "lookstream-tick": _text("A tick: what has waited too long expires."),
-        },
-    },
-}

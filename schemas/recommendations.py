@@ -111,3 +111,9 @@ class RuleSet(Record):
     category: Text | None = None
     factor: Annotated[float, Field(gt=0, le=100)] = 1.0
     position: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "RuleSet":
+        if self.product_id is None and self.brand is None and self.category is None:
+            raise ValueError("a product_id, a brand or a category that the rule speaks of")
+        return self

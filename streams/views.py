@@ -11,10 +11,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams.record import Record
+
 log = logging.getLogger(__name__)
 
-TakeIn = Callable[[int, int, bytes | None, bytes | None], None]
-"""(partition, offset, key, value)."""
+TakeIn = Callable[[Record], None]
 
 
 class TopicView:
@@ -66,4 +67,13 @@ class TopicView:
         assert self._consumer is not None
         for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
             for record in records:
-                self._take_in(record.partition, record.offset, record.key, record.value)
+                self._take_in(from_aiokafka(record))
+
+
+def from_aiokafka(record: Any) -> Record:
+    """The record that aiokafka read."""
+    headers = tuple((name, value or b"") for name, value in record.headers or ())
+    appended_at_s = (record.timestamp or 0) / 1000
+    return Record(
+        record.topic, record.partition, record.offset, record.key, record.value, headers, appended_at_s
+    )

@@ -38,7 +38,7 @@ class PopularGarments:
         ranked = [pid for pid in self.trending.popular() if key_of(pid) not in keys][: 3 * length]
         found = await self.store.fetch_products(ranked) if ranked else {}
         trending = [
-            _candidate(_best(found[product_id]), 1.0 / (1 + place))
+            candidate_of(best_of(found[product_id]), 1.0 / (1 + place))
             for place, product_id in enumerate(ranked)
             if product_id in found and _fits(found[product_id][0], genders, age_groups)
         ]
@@ -54,14 +54,14 @@ class PopularGarments:
         return Slots(trending, fresh)
 
 
-def _best(points: Sequence[GarmentPoint]) -> GarmentPoint:
+def best_of(points: Sequence[GarmentPoint]) -> GarmentPoint:
     """The garment to show of a product: a detected one, the surest."""
     return max(
         points, key=lambda p: (p.payload["part"] != "whole", p.payload.get("score", 0.0), p.garment_id)
     )
 
 
-def _candidate(point: GarmentPoint, score: float) -> Candidate:
+def candidate_of(point: GarmentPoint, score: float) -> Candidate:
     group = point.payload.get("item_group_id")
     return Candidate(point.product_id, point.garment_id, group, score, point.embedding, point.payload)
 

@@ -15,6 +15,7 @@ from models.taste import state
 from models.taste.contributions import TasteSettings
 from models.taste.interests import Interest, interests
 from models.taste.ranking import Candidate, Offer, Pick, RankingSettings, compose, taste_places
+from models.taste.rules import Rules
 from models.taste.shopper import Shopper
 from schemas.cloudevents import Event
 from schemas.errors import SchemaError
@@ -27,7 +28,7 @@ from schemas.recommendations import (
     recommendation_id,
 )
 from schemas.tastes import TasteUpdated, unpack
-from streams.agents.popular import PopularGarments
+from streams.agents.popular import PopularGarments, best_of, candidate_of
 from streams.handling import Handling
 from streams.record import Record, send_event
 from vectorstore.base import GarmentQuery, Hit, VectorStore
@@ -59,7 +60,9 @@ class Recommend:
         ranking: RankingSettings,
         handling: Handling,
         clock: Callable[[], float] = time.time,
+        rules: Callable[[], Rules] = Rules,
     ) -> None:
+        self.rules = rules
         self.store, self.popular, self.model, self.settings = store, popular, model, settings
         self.ranking, self.handling, self.clock = ranking, handling, clock
         self.metrics, self.outbox = handling.metrics, handling.outbox
@@ -143,13 +146,32 @@ class Recommend:
         ]
         shopper = request.shopper
         known = {c.product_id for interest in request.interests for c in interest.contributions}
-        offer = Offer(per_interest, known=len(known))
+        rules = self.rules()
+        offer = Offer(per_interest, rules=rules, known=len(known), pinned=await self._pinned(rules, request))
         if self._wants_more(offer):
             more = await self.popular.slots(
                 self.ranking.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
             )
             offer = replace(offer, trending=more.trending, fresh=more.fresh)
         return compose(offer, self.ranking)
+
+    async def _pinned(self, rules: Rules, request: _Request) -> list[tuple[int, Candidate]]:
+        """What the rules pin and this shopper may see, with the places it wants."""
+        pins = rules.pins()
+        named = [rule.product_id for _, rule in pins if rule.product_id is not None]
+        if not named:
+            return []
+        keys = set(request.shopper.bought) | set(request.shopper.dismissed)
+        found = await self.store.fetch_products(named)
+        return [
+            (position, candidate_of(best_of(points), 0.0))
+            for position, rule in pins
+            if rule.product_id is not None
+            and (points := found.get(rule.product_id))
+            and points[0].payload["in_stock"]
+            and points[0].payload["product_key"] not in keys
+            and rule.matches(rule.product_id, points[0].payload)
+        ]
 
     def _wants_more(self, offer: Offer) -> bool:
         """Whether taste alone does not fill the set, so that trending or fresh garments are looked up."""

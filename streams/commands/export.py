@@ -8,7 +8,8 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from schemas.export import as_text, asyncapi, json_schemas
+from schemas.asyncapi import asyncapi
+from schemas.export import as_text, json_schemas
 from streams import topology
 from streams.settings import Settings
 

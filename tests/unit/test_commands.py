@@ -116,12 +116,12 @@ class FakeStore:
 
     async def query(self, queries: list[GarmentQuery]) -> list[list[Hit]]:
         self.asked.append(queries[0].k)
-        assert queries[0].parts == {"lower"}
+        assert queries[0].parts == frozenset({"lower"})
         found = self.product_ids[: queries[0].k]
         return [[Hit(f"g{n}", name, 1 - n / 100, {"title": name}) for n, name in enumerate(found)]]
 
 
-GARMENT = Garment("lower", "shorts", (10.0, 20.0, 200.0, 400.0), 0.875, np.ones(4, np.float32) / 2)
+GARMENT = Garment("lower", "shorts", (10.0, 20.0, 200.0, 400.0), 0.875, np.full(4, 0.5, np.float32))
 PHOTO = Photo(np.zeros((50, 40, 3), np.uint8), 400, 500, "0" * 64)
 
 
