@@ -118,7 +118,7 @@ def decode_photo(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> Photo:
     # Which exceptions damaged bytes draw from the codecs is no one's promise: OSError, SyntaxError,
     # struct.error, MemoryError and others are known. All mean the same here.
     except Exception as error:
-        raise PhotoError(f"photo: damaged {extension} file: {error or type(error).__name__}") from error
+        raise PhotoError(f"photo: damaged {extension} file: {str(error) or type(error).__name__}") from error
 
 
 def _decode(data: bytes, limits: PhotoLimits) -> Photo:

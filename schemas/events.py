@@ -21,7 +21,8 @@ from schemas.interactions import (
     UserIdentified,
 )
 from schemas.products import ProductRemoved, ProductUpdated, ProductUploaded
-from schemas.recommendations import RecommendationSet, RuleSet, ShopperErased, TasteRequested
+from schemas.recommendations import RecommendationSet, RuleSet, ShopperErased
+from schemas.requests import ErasureRequested, HandoverRequested, TasteHandedOver, TasteRequested
 
 PRODUCT_EVENTS: Final[dict[str, type[Record]]] = {
     "product.uploaded": ProductUploaded,
@@ -50,7 +51,12 @@ GARMENT_EVENTS: Final[dict[str, type[Record]]] = {
     "garments.updated": GarmentsUpdated,
     "garments.removed": GarmentsRemoved,
 }
-TASTE_REQUESTS: Final[dict[str, type[Record]]] = {"taste.requested": TasteRequested}
+TASTE_REQUESTS: Final[dict[str, type[Record]]] = {
+    "taste.requested": TasteRequested,
+    "taste.handover_requested": HandoverRequested,
+    "taste.handed_over": TasteHandedOver,
+    "taste.erasure_requested": ErasureRequested,
+}
 RECOMMENDATIONS: Final[dict[str, type[Record]]] = {
     "recommendations.updated": RecommendationSet,
     "shopper.erased": ShopperErased,

@@ -27,7 +27,7 @@ JSON_SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 class PlainFields(GenerateJsonSchema):
-    """No title on every field, which would say its name again, and no null as the default of what is not said.
+    """No title on every field, which would say its name again; no null as the default of what is not said.
 
     In `product.updated` a null clears a field, and no field leaves it as it was.
     """

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, Field, PlainSerializer
+from pydantic import AwareDatetime, Field, PlainSerializer, model_validator
 
 from schemas.base import GarmentId, Label, Link, OpaqueId, ProductId, Record, Text, UserId
 from schemas.cloudevents import rfc3339
@@ -92,13 +92,6 @@ class ShopperErased(Record):
     """Confirms an erasure; a tombstone follows."""
 
     user_id: UserId
-
-
-class TasteRequested(Record):
-    """Somebody other than the shopper wants the shopper's set renewed (internal, on `taste-requests`)."""
-
-    user_id: UserId
-    trigger: Trigger
 
 
 class RuleSet(Record):

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from aiokafka.partitioner import murmur2
 
 from models.taste.contributions import TasteSettings
 from models.taste.ranking import RankingSettings
 from models.taste.state import StateError
 from schemas.recommendations import ModelNames
 from streams import topology
+from streams.agents.check_rules import CheckRules
 from streams.agents.index_garments import Eyes, IndexGarments, Media, UnusablePhotoError
 from streams.agents.popular import PopularGarments
 from streams.agents.recommend import Recommend
@@ -29,7 +29,8 @@ from streams.media import MediaUnavailable
 from streams.metrics import Metrics
 from streams.outbox import FaustOutbox, raw_topic
 from streams.record import Record, from_faust
-from streams.settings import Settings
+from streams.rule_book import RuleBook
+from streams.settings import Settings, erasure_key
 from streams.trending import Trending
 from vectorstore.base import InvalidRequest, VectorStore, VectorStoreUnavailable
 
@@ -147,6 +148,7 @@ class Shop:
 
     app: faust.App
     trending: Trending
+    rules: RuleBook
     outbox: FaustOutbox
 
 
@@ -185,7 +187,7 @@ def build_shopper(
     """The shopper app: update-tastes, recommend, wait-for-garments."""
     app = faust_app("shopper", settings, bootstrap, **changes)
     taste = TasteSettings(half_life_s=settings.half_life_s, capacity=settings.contributions)
-    trending = Trending()
+    trending, rules = Trending(), RuleBook()
 
     def handling(name: str) -> Handling:
         return handling_of(
@@ -202,8 +204,10 @@ def build_shopper(
         model.embedder,
         taste,
         handling("update-tastes"),
-        partition_of=lambda key: murmur2_partition(key, settings.partitions),
+        partitions=settings.partitions,
         popular=trending.count,
+        erasure_key=erasure_key(settings),
+        marker_s=settings.erasure_marker_s,
     )
     add_single(app, agent_of("update-tastes"), update.handling, update.handle)
     wait = WaitForGarments(
@@ -217,11 +221,8 @@ def build_shopper(
         taste,
         RankingSettings(length=settings.set_length, exploration=settings.exploration),
         handling("recommend"),
+        rules=lambda: rules.current,
     )
     add_batched(app, agent_of("recommend"), recommend.handle)
-    return Shop(app, trending, FaustOutbox(app))
-
-
-def murmur2_partition(key: bytes, partitions: int) -> int:
-    """The partition that Kafka's Java clients, kafka-python and aiokafka give a key."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+    add_single(app, agent_of("check-rules"), handling("check-rules"), CheckRules().handle)
+    return Shop(app, trending, rules, FaustOutbox(app))

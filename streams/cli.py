@@ -36,6 +36,11 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
+Kafka = Annotated[
+    str | None, typer.Option("--kafka", help="host:port. Default: LOOKSTREAM_KAFKA, or the one of `up`.")
+]
+Rate = Annotated[float | None, typer.Option(min=0.001, help="At most so many events a second.")]
+
 
 def _example(*lines: str) -> str:
     return "Example:\n\n\b\n" + "\n".join(f"  {line}" for line in lines)
@@ -44,8 +49,9 @@ def _example(*lines: str) -> str:
 def _settings(**given: Any) -> Settings:
     settings = load_settings(**given)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kafka").setLevel("CRITICAL")  # what it says, the errors say in one line
     if settings.log_level == "INFO":
-        for chatty in ("kafka", "aiokafka", "faust", "mode", "httpx"):
+        for chatty in ("aiokafka", "faust", "mode", "httpx"):
             logging.getLogger(chatty).setLevel("WARNING")
     return settings
 
@@ -145,6 +151,123 @@ def worker(
     from streams.worker import run_worker
 
     run_worker(name, _settings(data_dir=data_dir))
+
+
+@publish.command("products", epilog=_example("lookstream publish products ./photos --kafka localhost:9092"))
+def publish_products_command(
+    source: Annotated[
+        Path, typer.Argument(help="A folder of photos (sub-folder = category), JSONL, CSV, TSV or XML.")
+    ],
+    kafka: Kafka = None,
+    rate: Rate = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a feed's products on `product-events`."""
+    from streams.commands.publish import publish_products
+
+    settings = _client_settings(data_dir, kafka)
+    raise typer.Exit(publish_products(settings, source, rate=rate, as_json=as_json))
+
+
+@publish.command("interactions", epilog=_example("lookstream publish interactions clicks.jsonl --rate 50"))
+def publish_interactions_command(
+    file: Annotated[Path, typer.Argument(help="JSON Lines: lookstream's, Segment's or GA4's shape.")],
+    kafka: Kafka = None,
+    rate: Rate = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a file's interactions on `interactions`."""
+    from streams.commands.publish import publish_interactions
+
+    settings = _client_settings(data_dir, kafka)
+    raise typer.Exit(publish_interactions(settings, file, rate=rate, as_json=as_json))
+
+
+@app.command(epilog=_example("lookstream follow alice bella", "lookstream follow --json | jq .items[0]"))
+def follow(
+    users: Annotated[
+        list[str] | None, typer.Argument(metavar="[USER]...", help="Only these shoppers.")
+    ] = None,
+    kafka: Kafka = None,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with the newest set of each that there is.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many sets.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print recommendation sets as they arrive."""
+    from streams.commands.follow import follow as follow_sets
+
+    settings = _client_settings(data_dir, kafka)
+    raise typer.Exit(
+        follow_sets(settings, users or [], as_json=as_json, from_beginning=from_beginning, count=count)
+    )
+
+
+@app.command(epilog=_example("lookstream look street.jpg --k 5 --out look.png"))
+def look(
+    photo: Annotated[Path, typer.Argument(help="A photo: JPEG, PNG or WebP.")],
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="Similar products per garment.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Write a picture (PNG) of it all.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show the garments of a photo and similar products of each. Needs a running vector store."""
+    from streams.commands.look import look as look_at
+
+    raise typer.Exit(look_at(_settings(data_dir=data_dir), photo, k=k, out=out, as_json=as_json))
+
+
+@app.command(epilog=_example("lookstream topology", "lookstream topology --mermaid"))
+def topology(
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw which agent reads, keeps and writes what."""
+    from streams.commands.topology import draw_topology
+
+    print(draw_topology(as_json=as_json, mermaid=mermaid))
+
+
+@app.command(
+    "export-schemas",
+    epilog=_example("lookstream export-schemas --out docs", "lookstream export-schemas --check"),
+)
+def export_schemas_command(
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("docs"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether what is there is current.")
+    ] = False,
+) -> None:
+    """Write the JSON Schemas of all events and the AsyncAPI 3 document."""
+    from streams.commands.export import export_schemas
+
+    raise typer.Exit(export_schemas(out, check=check))
+
+
+@app.command(epilog=_example("lookstream doctor --json"))
+def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Check settings, services and files; exit 1 if something is broken."""
+    from streams.commands.doctor import doctor as examine
+
+    raise typer.Exit(examine(_settings(data_dir=data_dir), as_json=as_json))
+
+
+def _client_settings(data_dir: Path | None, kafka: str | None) -> Settings:
+    """Settings of a command that talks to Kafka: the named one, or the one that `up` runs."""
+    settings = _settings(data_dir=data_dir, kafka=kafka)
+    if settings.kafka is not None:
+        return settings
+    port = settings.data_dir / "kafka" / "port"
+    if not port.is_file():
+        raise SettingsError(
+            "kafka: got nothing, expected --kafka host:port, or a running `lookstream up` in "
+            f"{settings.data_dir}"
+        )
+    return settings.model_copy(update={"kafka": f"127.0.0.1:{port.read_text().strip()}"})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from yarl import URL
 
 LONGEST_URL = 2048
 _NAT64 = IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # the rest of IPv6 is local, reserved or a way to write IPv4
 _RETRY_LATER = frozenset({408, 425, 429})
 
 
@@ -47,12 +47,12 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(ip, IPv6Address):
-        if ip.scope_id is not None or ip.is_site_local or ip in _LOCAL_NAT64:
-            return False
         nat64 = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else None
         wrapped = ip.ipv4_mapped or ip.sixtofour or nat64
         if wrapped is not None:
             return is_public(str(wrapped))
+        if ip.scope_id is not None or ip not in _GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -88,8 +88,11 @@ class HttpsMedia:
                 return await self._read(response, where)
         except aiohttp.InvalidURL as error:
             raise MediaError(f"image_link: {where} is no usable URL: {error}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise MediaUnavailable(f"image_link: {where}: {error or type(error).__name__}") from error
+        except TimeoutError as error:
+            limit_s = self._limits.fetch_timeout_s
+            raise MediaUnavailable(f"image_link: {where} did not arrive within {limit_s:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise MediaUnavailable(f"image_link: {where}: {str(error) or type(error).__name__}") from error
 
     async def aclose(self) -> None:
         """Close the connections that are kept open for the next photo."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from aiokafka.partitioner import murmur2
+
 from schemas.cloudevents import Event, write_event
 
 Header = tuple[str, bytes]
@@ -65,3 +67,8 @@ def from_faust(event: Any) -> Record:
         headers=tuple((name, value if value is not None else b"") for name, value in pairs),
         appended_at_s=float(message.timestamp or 0.0),
     )
+
+
+def murmur2_partition(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's Java clients, kafka-python and aiokafka give a key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

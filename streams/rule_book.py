@@ -1,7 +1,7 @@
 """The merchants' rules in force, as the compacted topic `rules` says them.
 
-In: records of the topic, a `rule.set` each or a tombstone. Out: `Rules`. A record that is no rule leaves the rule
-of that id as it was and is told to `refused`.
+In: records of the topic, a `rule.set` each or a tombstone. Out: `Rules`. A record that is no rule leaves the
+rule of that id as it was and is told to `refused`.
 """
 
 from collections.abc import Callable

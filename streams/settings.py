@@ -5,6 +5,7 @@ frozen `Settings`. Fails with SettingsError naming each wrong setting. Secrets c
 """
 
 import os
+import secrets
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-SECRETS = frozenset({"kafka_password", "qdrant_api_key"})
+SECRETS = frozenset({"kafka_password", "qdrant_api_key", "erasure_key"})
 
 
 class SettingsError(ValueError):
@@ -65,6 +66,12 @@ class Settings(BaseSettings):
     contributions: Annotated[int, Field(ge=1, le=1000)] = 64
     waiting_retention_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
     """How long an interaction waits for its product before it becomes a dead letter."""
+    erasure_key: SecretStr | None = None
+    """Hashes the markers of erased users, the same for all workers; none makes one in the data directory."""
+    erasure_marker_s: Annotated[float, Field(gt=0)] = 30 * 86_400.0
+    """How long a marker stays; longer than anything that could replay the user's events."""
+    retention_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+    """How long the topics that are not compacted keep their records."""
     bind: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port of /metrics; 0 takes a free one."""
@@ -164,6 +171,21 @@ def load_settings(**given: Any) -> Settings:
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from None
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+
+
+def erasure_key(settings: Settings) -> bytes:
+    """The key for the markers of erased users: the setting, or one that this data directory keeps."""
+    if settings.erasure_key is not None:
+        return settings.erasure_key.get_secret_value().encode()
+    path = settings.data_dir / "erasure.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(fd, "wb") as file:
+        file.write(key := secrets.token_bytes(32))
+    return key
 
 
 def _no_secrets_in(path: Path) -> None:

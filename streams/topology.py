@@ -110,8 +110,9 @@ AGENTS: Final[tuple[Agent, ...]] = (
         ("tastes",),
         ("recommendations", "dead-letters"),
         "taste → set with reasons; the only writer of sets",
-        asks=("garments index", "trending"),
+        asks=("garments index", "trending", "rules"),
     ),
+    Agent("check-rules", "shopper", ("rules",), ("dead-letters",), "rules that are none become dead letters"),
     Agent(
         "wait-for-garments",
         "shopper",

@@ -13,7 +13,7 @@ from typing import Final
 
 from models.taste.trending import Popularity, counted, summed
 from schemas.cloudevents import Event, parse_json, write_event
-from streams.record import Outbox, Record
+from streams.record import Outbox
 
 log = logging.getLogger(__name__)
 HALF_LIFE_S: Final = 86_400.0

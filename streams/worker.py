@@ -25,13 +25,14 @@ from streams.kafka.admin import create_topics, wait_for_kafka
 from streams.kafka.topics import topic_specs
 from streams.media import MediaResolver
 from streams.metrics import Metrics
+from streams.record import Record
 from streams.services import aiokafka_config, open_configured_store
 from streams.settings import Settings
 from streams.views import TopicView
 from vectorstore.base import VectorStore
 
 log = logging.getLogger(__name__)
-_TICK_S = 60.0
+_TICK_S = 300.0
 
 
 def run_worker(name: str, settings: Settings) -> None:
@@ -45,7 +46,7 @@ def run_worker(name: str, settings: Settings) -> None:
     known = describe(settings.vision)
     metrics.models(known.detector, known.embedder)
     store = loop.run_until_complete(open_configured_store(settings))
-    app = _build(name, settings, store, metrics)
+    app = _build(name, settings, store, metrics, loop)
     server, _ = start_http_server(settings.metrics_port, settings.bind, metrics.registry)
     _every(app, 0.2, _ready_once(app, name, metrics, server.server_port))
     _every(app, 2.0, lambda: _measure(app, name, store, metrics))
@@ -61,7 +62,9 @@ def run_worker(name: str, settings: Settings) -> None:
     ).execute_from_commandline()
 
 
-def _build(name: str, settings: Settings, store: VectorStore, metrics: Metrics) -> faust.App:
+def _build(
+    name: str, settings: Settings, store: VectorStore, metrics: Metrics, loop: asyncio.AbstractEventLoop
+) -> faust.App:
     bootstrap = settings.kafka or ""
     if name == "catalogue":
         vision = open_vision(settings.vision, threads=settings.vision_threads)
@@ -71,22 +74,38 @@ def _build(name: str, settings: Settings, store: VectorStore, metrics: Metrics) 
     known = describe(settings.vision)
     model = ModelNames(detector=known.detector, embedder=known.embedder)
     shop = build_shopper(settings, bootstrap, store, model, metrics)
-    _with_trending(shop, settings)
+    _start_views(shop, settings, loop)
+    _run_beside(shop, settings)
     return shop.app
 
 
-def _with_trending(shop: Shop, settings: Settings) -> None:
-    """Read `trending` whole, write what was counted, and send the ticks that let waiting events expire."""
-    view = TopicView("trending", aiokafka_config(settings), shop.trending.read)
-    shop.app.task(view.start)
+def _start_views(shop: Shop, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    """Read `trending` and `rules` to their ends before the first event, and follow them from there."""
+
+    def popular(record: Record) -> None:
+        shop.trending.read(record.partition, record.offset, record.key, record.value)
+
+    config = aiokafka_config(settings)
+    views = [TopicView("trending", config, popular), TopicView("rules", config, shop.rules.read)]
+
+    async def start() -> None:
+        await asyncio.gather(*(view.start() for view in views))
+
+    async def stop(*_: Any, **__: Any) -> None:
+        await asyncio.gather(*(view.stop() for view in views))
+
+    loop.run_until_complete(start())
+    shop.app.on_before_shutdown.connect(stop, weak=False)
+
+
+def _run_beside(shop: Shop, settings: Settings) -> None:
+    """Write what was counted as popular, and send the ticks that let waiting events expire."""
     _every(shop.app, 1.0, lambda: shop.trending.flush(shop.outbox))
 
     async def tick() -> None:
-        for partition in range(settings.partitions):
-            if any(
-                tp.topic == "waiting" and tp.partition == partition for tp in shop.app.consumer.assignment()
-            ):
-                await shop.outbox.send("waiting", None, b"", [TICK], partition)
+        for tp in sorted(shop.app.consumer.assignment()):
+            if tp.topic in ("waiting", "taste-requests"):
+                await shop.outbox.send(tp.topic, None, b"", [TICK], tp.partition)
 
     _every(shop.app, _TICK_S, tick)
 

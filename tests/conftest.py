@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import pytest
+from drawn_photos import Photos
 
-from models.datasets.drawn import DrawnProduct, photo_name, write_catalogue
+from models.datasets.drawn import write_catalogue
 
 DRAWN = 72
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Drawn photographs in a folder, and what is true of each."""
-
-    folder: Path
-    drawn: list[DrawnProduct]
-
-    def of(self, category: str) -> list[DrawnProduct]:
-        """The products of a category."""
-        return [product for product in self.drawn if product.sold_garment.category == category]
-
-    def upload(self, product: DrawnProduct, **changes: Any) -> dict[str, Any]:
-        """The product as its `product.uploaded` has it."""
-        return {
-            "id": product.product_id,
-            "image_link": photo_name(product),
-            "title": product.title,
-            "price": product.price,
-            "brand": product.brand,
-        } | changes
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ class RunningShop:
     def start(self) -> None:
         """Start and connect; returns when the ready line has come."""
         started_s = time.monotonic()
-        self.process = self._spawn("up")
+        self.process = self._spawn("up", kafka="")
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], READY_WITHIN_S)
         line = self.process.stdout.readline() if readable else b""
@@ -302,7 +302,7 @@ def services_below(parent_pid: int) -> dict[str, int]:
     found = {}
     for pid, parent, command in _processes():
         for name, words in _SERVICES.items():
-            if parent == parent_pid and all(word in command.split() for word in words):
+            if parent == parent_pid and all(word in command for word in words):
                 found[name] = pid
     return found
 
@@ -312,14 +312,23 @@ def is_running(pid: int) -> bool:
     return any(pid == running for running, _, _ in _processes())
 
 
-def _processes() -> Iterator[tuple[int, int, str]]:
+def _processes() -> Iterator[tuple[int, int, list[str]]]:
+    """(pid, parent's pid, command line) of every process that is no zombie."""
+    if Path("/proc/self/stat").exists():
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                status, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                if status != "Z":
+                    yield int(folder.name), int(parent), command
+        return
     listed = subprocess.run(
         ["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
     )
     for line in listed.stdout.splitlines():
-        pid, parent, status, command = line.split(maxsplit=3)
+        pid, parent, status, text = line.split(maxsplit=3)
         if not status.startswith("Z"):
-            yield int(pid), int(parent), command
+            yield int(pid), int(parent), text.split()
 
 
 def until(what: str, done: Callable[[], Any], timeout_s: float = ANSWER_WITHIN_S) -> Any:

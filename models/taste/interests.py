@@ -14,6 +14,7 @@ centroid of Fashion Collection.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from models.taste.contributions import Contribution, Taste, TasteSettings, net
 
 Floats = NDArray[np.float32]
+MAX_PUSH: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Interest:
 
 def interests(taste: Taste, settings: TasteSettings) -> tuple[Interest, ...]:
     """The taste's interests, heaviest first; none where nothing positive is left."""
-    held, as_of_s = net(taste.contributions), taste.newest_s
+    held = net(taste.contributions)
+    # Of what counts only: buying and giving back leaves every weight as it was.
+    as_of_s = replace(taste, contributions=held).newest_s
     liked = _windowed([c for c in held if c.weight > 0], settings)
     disliked = [c for c in held if c.weight < 0]
     weighed = _recent(liked, as_of_s, settings)
@@ -121,7 +125,8 @@ def _clusters(
 def _interest(part: str, cluster: Sequence[Contribution], weighed: dict[tuple[int, str], float]) -> Interest:
     ordered = sorted(cluster, key=lambda c: (-weighed[c.key], c.key))
     weights = tuple(weighed[c.key] for c in ordered)
-    mean = np.sum([w * c.embedding for w, c in zip(weights, ordered, strict=True)], axis=0)
+    heaviest = weights[0] or 1.0  # weights of long ago are tiny, and their sum would count as none
+    mean = np.sum([w / heaviest * c.embedding for w, c in zip(weights, ordered, strict=True)], axis=0)
     centroid = _unit(mean)
     if centroid is None:  # opposite embeddings that cancel: the strongest stands for all
         centroid = _unit(ordered[0].embedding)
@@ -143,15 +148,21 @@ def _supported(found: Sequence[Interest], settings: TasteSettings) -> list[Inter
 def _pushed(
     interest: Interest, disliked: Sequence[Contribution], as_of_s: float, settings: TasteSettings
 ) -> Interest:
-    """The interest moved away from dismissals like it; what is nothing like it does not touch it."""
+    """The interest moved away from dismissals like it; what is nothing like it does not touch it.
+
+    The push is at most MAX_PUSH of the interest's weight, which turns the centroid by 30° at most: else one
+    fresh dismissal would make an old interest search for whatever is least like what was dismissed.
+    """
     push = np.zeros_like(interest.centroid)
     for c in disliked:
         likeness = float(interest.centroid @ c.embedding)
         if c.part == interest.part and likeness > 0:
             push += likeness * c.decayed(as_of_s, settings.half_life_s) * c.embedding
-    pushed = _unit(interest.weight * interest.centroid + push)
-    if pushed is None or float(pushed @ interest.centroid) <= 0:
+    length = float(np.linalg.norm(push))
+    if length == 0.0 or interest.weight <= 0.0:
         return interest
+    pushed = _unit(interest.centroid + push / np.float32(length) * min(length / interest.weight, MAX_PUSH))
+    assert pushed is not None  # no push reaches as far as the centroid
     return replace(interest, centroid=pushed)
 
 

@@ -6,6 +6,7 @@ share; each takes its best candidate by maximal marginal relevance (Carbonell an
 product and per item group, and of one part no more than its quota.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -112,9 +113,11 @@ def taste_places(settings: RankingSettings, known: int) -> int:
 def compose(offer: Offer, settings: RankingSettings) -> list[Pick]:
     """A set of at most `length` picks: taste with fresh garments between, then what is trending; pins."""
     made = _Set(offer.rules, settings)
-    pins = [(position, c) for position, c in offer.pinned if made.free(c)]
-    for _, candidate in pins:
-        made.take(candidate)
+    pins: list[tuple[int, Candidate]] = []
+    for position, candidate in offer.pinned:
+        if len(pins) < settings.length and made.free(candidate):
+            made.take(candidate)
+            pins.append((position, candidate))
     length = settings.length - len(pins)
     of_taste = min(length, taste_places(settings, offer.known)) if offer.per_interest else 0
     explored = round(of_taste * settings.exploration) if offer.fresh else 0
@@ -123,6 +126,7 @@ def compose(offer: Offer, settings: RankingSettings) -> list[Pick]:
     picks = _spread(picks, fresh)
     picks += made.in_order(offer.trending, length - len(picks), "trending")
     picks += made.in_order(offer.fresh, length - len(picks), "fresh")
+    made.part_quota = math.inf  # nothing else is left to offer
     picks += made.by_taste(offer.per_interest, length - len(picks))
     for position, candidate in pins:
         picks.insert(min(position - 1, len(picks)), Pick(candidate, "pinned", None))
@@ -134,6 +138,7 @@ class _Set:
 
     def __init__(self, rules: Rules, settings: RankingSettings) -> None:
         self.rules, self.settings = rules, settings
+        self.part_quota = settings.part_quota
         self.products: set[str] = set()
         self.groups: set[str] = set()
         self.parts: Counter[str] = Counter()
@@ -191,14 +196,14 @@ class _Set:
 
     def within_quota(self, part: str) -> bool:
         """Whether one more of this part keeps its quota."""
-        return part == "whole" or self.parts[part] + 1 <= self.settings.part_quota * self.settings.length
+        return part == "whole" or self.parts[part] + 1 <= self.part_quota * self.settings.length
 
 
 class _Pool:
     """One interest's candidates, taken by maximal marginal relevance."""
 
     def __init__(self, candidates: Sequence[Candidate], rules: Rules) -> None:
-        scored = [(c.score * rules.factor(c.product_id, c.payload), c) for c in candidates]
+        scored = [(_boosted(c.score, rules.factor(c.product_id, c.payload)), c) for c in candidates]
         self.left = sorted(scored, key=lambda row: (-row[0], row[1].garment_id))
         self.exhausted = not self.left
 
@@ -219,6 +224,11 @@ class _Pool:
         return near[int(((1 - diversity) * scores - diversity * alike).argmax())][1]
 
 
+def _boosted(score: float, factor: float) -> float:
+    """A greater factor is always better, also for a score below nought."""
+    return score * factor if score >= 0.0 else score / factor
+
+
 def _embedding(candidate: Candidate) -> NDArray[np.float32]:
     if candidate.embedding is None:
         raise ValueError(f"candidate {candidate.garment_id}: got no embedding, expected one to rank it by")
@@ -230,5 +240,6 @@ def _spread(picks: list[Pick], between: list[Pick]) -> list[Pick]:
     spread = list(picks)
     total = len(picks) + len(between)
     for number, pick in enumerate(between, 1):
-        spread.insert(min(len(spread), round(number * total / (len(between) + 0.5)) - 1), pick)
+        place = max(1, round(number * total / (len(between) + 0.5)) - 1)
+        spread.insert(min(len(spread), place), pick)
     return spread

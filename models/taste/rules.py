@@ -60,7 +60,7 @@ class Rules:
         return product
 
     def pins(self) -> list[tuple[int, Rule]]:
-        """(position, rule) of the pins, by position, then id; without a position a pin wants the first place."""
+        """(position, rule) of the pins, by position, then id; without a position it is the first place."""
         return [
             (rule.position or 1, rule)
             for _, rule in sorted(self._of("pin"), key=lambda r: (r[1].position or 1, r[0]))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.taste.contributions import Contribution, Taste, TasteSettings, add, quantise
+from models.taste.contributions import Contribution, Taste, TasteSettings, add, merge, quantise
 
 MAX_EXCLUDED: Final = 1000
 MAX_SEEN: Final = 200
@@ -56,6 +56,8 @@ class Shopper:
         seen, bought, dismissed: product key → newest event time (s); the newest 200 and 1,000 each.
         applied: (topic, partition) → last applied offset.
         recent: keys of the last applied events, oldest first, against duplicates under new offsets.
+        aliases: anonymous ids whose tastes were merged into this one.
+        forward_to: the user that this anonymous id turned out to be; late events go there.
     """
 
     embedder: str
@@ -68,6 +70,8 @@ class Shopper:
     age_group: str | None = None
     applied: Mapping[tuple[str, int], int] = field(default_factory=dict)
     recent: tuple[int, ...] = ()
+    aliases: tuple[str, ...] = ()
+    forward_to: str | None = None
 
     @property
     def excluded(self) -> list[int]:
@@ -108,6 +112,52 @@ def at(shopper: Shopper, position: Position, event_key: int | None) -> Shopper:
     return replace(shopper, revision=shopper.revision + 1, applied=applied, recent=recent)
 
 
+def merged(user: Shopper, anonymous: Shopper, alias: str, settings: TasteSettings) -> Shopper:
+    """The user with an anonymous id's taste: the union of both; merging it again changes nothing."""
+    other = anonymous.taste
+    if alias in user.aliases:  # its sums are in already, and sums have no ids to tell them by
+        other = replace(other, forgotten=None)
+    return replace(
+        user,
+        taste=merge(user.taste, other, settings),
+        seen=_union(user.seen, anonymous.seen, MAX_SEEN),
+        bought=_union(user.bought, anonymous.bought, MAX_EXCLUDED),
+        dismissed=_union(user.dismissed, anonymous.dismissed, MAX_EXCLUDED),
+        gender=user.gender or anonymous.gender,
+        age_group=user.age_group or anonymous.age_group,
+        aliases=tuple(dict.fromkeys((*user.aliases, alias))),
+    )
+
+
+def unresolved(shopper: Shopper, embedder: str) -> set[str]:
+    """Products whose embeddings a taste lacks: all of another embedder's, else those not found before."""
+    other = shopper.embedder != embedder
+    return {c.product_id for c in shopper.taste.contributions if other or c.scale == 0.0}
+
+
+def reembedded(shopper: Shopper, embedder: str, embeddings: Mapping[str, NDArray[np.float32]]) -> Shopper:
+    """The shopper with what `embeddings` (by garment id) has of the contributions; the rest waits (scale 0).
+
+    Sums of what was forgotten belong to the other embedder and go.
+    """
+    same = shopper.embedder == embedder
+    held = shopper.taste.contributions
+    lengths = [len(e) for e in embeddings.values()] or [len(c.codes) for c in held if c.scale != 0.0]
+    nothing = np.zeros(lengths[0] if lengths else 0, np.int8)
+    rebuilt = []
+    for c in held:
+        embedding = embeddings.get(c.garment_id)
+        if same and c.scale != 0.0:
+            rebuilt.append(c)
+        elif embedding is None:
+            rebuilt.append(replace(c, codes=nothing, scale=0.0))
+        else:
+            codes, scale = quantise(embedding)
+            rebuilt.append(replace(c, codes=codes, scale=scale))
+    taste = Taste(tuple(rebuilt), shopper.taste.forgotten if same else None)
+    return replace(shopper, embedder=embedder, taste=taste)
+
+
 def _contribution(act: Act, garment: GarmentSeen, weight: float) -> Contribution:
     codes, scale = quantise(garment.embedding)
     return Contribution(
@@ -135,7 +185,14 @@ def _excluding(shopper: Shopper, act: Act) -> Shopper:
 
 
 def _newest(held: Mapping[int, float], key: int, time_s: float, most: int) -> dict[int, float]:
-    grown = {**held, key: max(time_s, held.get(key, time_s))}
+    return _union(held, {key: time_s}, most)
+
+
+def _union(one: Mapping[int, float], other: Mapping[int, float], most: int) -> dict[int, float]:
+    """Both, each key with its newest time; the newest `most`."""
+    grown = dict(one)
+    for key, time_s in other.items():
+        grown[key] = max(time_s, grown.get(key, time_s))
     if len(grown) <= most:
         return grown
     return dict(sorted(grown.items(), key=lambda row: (-row[1], row[0]))[:most])

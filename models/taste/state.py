@@ -16,7 +16,7 @@ from models.taste.contributions import Contribution, Forgotten, Taste
 from models.taste.shopper import Shopper
 
 _MAGIC: Final = b"LS1"
-_SCALARS: Final = ("embedder", "revision", "gender", "age_group")
+_SCALARS: Final = ("embedder", "revision", "gender", "age_group", "forward_to")
 _EXCLUSIONS: Final = ("seen", "bought", "dismissed")
 
 
@@ -30,7 +30,7 @@ def pack(shopper: Shopper) -> bytes:
     header: dict[str, Any] = {name: getattr(shopper, name) for name in _SCALARS}
     header |= {name: [list(row) for row in getattr(shopper, name).items()] for name in _EXCLUSIONS}
     header["applied"] = [[topic, partition, offset] for (topic, partition), offset in shopper.applied.items()]
-    header["recent"] = list(shopper.recent)
+    header["recent"], header["aliases"] = list(shopper.recent), list(shopper.aliases)
     header["contributions"] = [
         [c.event_key, c.product_id, c.garment_id, c.part, c.action, c.event_time_s, c.weight, c.scale]
         for c in held
@@ -61,6 +61,7 @@ def unpack(data: bytes) -> Shopper:
             taste=_taste(header, data[7 + length :]),
             applied={(topic, partition): offset for topic, partition, offset in header["applied"]},
             recent=tuple(header["recent"]),
+            aliases=tuple(header["aliases"]),
         )
     except (zlib.error, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StateError(f"shopper state of {len(data)} bytes is damaged: {error}") from error

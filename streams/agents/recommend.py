@@ -17,7 +17,7 @@ from models.taste.interests import Interest, interests
 from models.taste.ranking import Candidate, Offer, Pick, RankingSettings, compose, taste_places
 from models.taste.rules import Rules
 from models.taste.shopper import Shopper
-from schemas.cloudevents import Event
+from schemas.cloudevents import Event, read_event
 from schemas.errors import SchemaError
 from schemas.recommendations import (
     Because,
@@ -71,9 +71,13 @@ class Recommend:
         """Answer a batch of tastes; raises nothing but cancellation."""
         requests: dict[str, _Request] = {}
         for record in records:
-            if record.value is None:  # the tombstone of an erased shopper
+            if record.value is None:  # it follows an erasure, which says more
                 continue
             self.handling.count_in(record)
+            if ("ce_type", b"taste.erased") in record.headers:
+                requests.pop((record.key or b"").decode(), None)  # what came before it is nobody's any more
+                await self._erase(record)
+                continue
             try:
                 self._collect(requests, record)
             except (SchemaError, state.StateError) as error:
@@ -81,6 +85,21 @@ class Recommend:
         if requests:
             await self._answer(list(requests.values()))
         self.handling.progressed()
+
+    async def _erase(self, record: Record) -> None:
+        """Confirm an erasure on `recommendations`, then take everything of the shopper away."""
+
+        async def confirm() -> None:
+            event = read_event(record.headers, record.value, record.appended_at)
+            user_id = str(event.subject)
+            confirmed = replace(event, source=SOURCE, type="shopper.erased", data={"user_id": user_id})
+            await send_event(self.outbox, "recommendations", user_id, confirmed)
+            await self.outbox.send("recommendations", user_id.encode(), None)
+
+        try:
+            await self.handling.retried(confirm, record)
+        except Exception as error:
+            await self.handling.bury(record, error)
 
     def _collect(self, requests: dict[str, _Request], record: Record) -> None:
         header, packed = unpack(record.value or b"")
@@ -96,8 +115,14 @@ class Recommend:
             shopper,
             list(dict.fromkeys(includes)),
             oldest_s,
-            interests(shopper.taste, self.settings),
+            self._interests(shopper),
         )
+
+    def _interests(self, shopper: Shopper) -> tuple[Interest, ...]:
+        """None for a taste of another embedder: it is rebuilt when update-tastes touches it next."""
+        if shopper.embedder != self.model.embedder:
+            return ()
+        return interests(shopper.taste, self.settings)
 
     async def _answer(self, requests: Sequence[_Request]) -> None:
         """One query for all; then each set on its own, so that one that fails takes no other along."""
@@ -145,9 +170,10 @@ class Recommend:
             for interest, hits in zip(request.interests, found, strict=True)
         ]
         shopper = request.shopper
-        known = {c.product_id for interest in request.interests for c in interest.contributions}
         rules = self.rules()
-        offer = Offer(per_interest, rules=rules, known=len(known), pinned=await self._pinned(rules, request))
+        offer = Offer(
+            per_interest, rules=rules, known=_known(request), pinned=await self._pinned(rules, request)
+        )
         if self._wants_more(offer):
             more = await self.popular.slots(
                 self.ranking.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
@@ -173,6 +199,9 @@ class Recommend:
             and rule.matches(rule.product_id, points[0].payload)
         ]
 
+    def _settled(self, request: _Request) -> bool:
+        return taste_places(self.ranking, _known(request)) == self.ranking.length
+
     def _wants_more(self, offer: Offer) -> bool:
         """Whether taste alone does not fill the set, so that trending or fresh garments are looked up."""
         if taste_places(self.ranking, offer.known) < self.ranking.length or self.ranking.exploration > 0:
@@ -190,7 +219,7 @@ class Recommend:
             recommendation_id=recommendation_id(header.user_id, header.revision),
             revision=header.revision,
             generated_at=datetime.fromtimestamp(now_s, UTC),
-            strategy=_strategy(picks, bool(request.interests)),
+            strategy=_strategy(picks, bool(request.interests), self._settled(request)),
             trigger=header.trigger,
             includes=request.includes,
             through=header.through,
@@ -213,7 +242,13 @@ class Recommend:
         self.metrics.event_to_recommendation.observe(max(0.0, self.clock() - request.oldest_s))
 
 
-def _strategy(picks: Sequence[Pick], known: bool) -> Strategy:
+def _known(request: _Request) -> int:
+    """How many products the taste is built on."""
+    return len({c.product_id for interest in request.interests for c in interest.contributions})
+
+
+def _strategy(picks: Sequence[Pick], known: bool, settled: bool) -> Strategy:
+    """What a set follows; fresh and pinned garments among it do not change that."""
     slots = {pick.slot for pick in picks}
     if not known or ("taste" not in slots and slots):
         return "trending"

@@ -14,16 +14,35 @@ from models.catalogue import NEVER
 from models.catalogue import unpack as unpack_product
 from models.taste import state
 from models.taste.contributions import TasteSettings
-from models.taste.shopper import Act, GarmentSeen, Position, Shopper, acted, at, key_of
+from models.taste.shopper import (
+    Act,
+    GarmentSeen,
+    Position,
+    Shopper,
+    acted,
+    at,
+    key_of,
+    reembedded,
+    unresolved,
+)
 from schemas import events
 from schemas.cloudevents import Event
 from schemas.errors import SchemaError, shape
-from schemas.interactions import ProductInteraction, RecommendationsViewed, ShopperArrived
-from schemas.recommendations import TasteRequested, Through, Trigger
+from schemas.interactions import (
+    ProductInteraction,
+    RecommendationsViewed,
+    ShopperArrived,
+    UserErased,
+    UserIdentified,
+)
+from schemas.recommendations import Through, Trigger
+from schemas.requests import ErasureRequested, HandoverRequested, TasteHandedOver, TasteRequested
 from schemas.tastes import TasteUpdated, pack
-from streams.agents.wait_for_garments import KEY_HEADER
+from streams.agents.erasure import Markers
+from streams.agents.identities import FORWARDED, Identities
+from streams.agents.wait_for_garments import KEY_HEADER, TICK
 from streams.handling import Handling
-from streams.record import Record, send_event
+from streams.record import Record, murmur2_partition, send_event
 from vectorstore.base import GarmentPoint, VectorStore
 
 SOURCE: Final = "lookstream/update-tastes"
@@ -40,8 +59,9 @@ class UpdateTastes:
 
     Args:
         table: user id → packed state, on the partition of the record in hand.
-        partition_of: the partition that a key belongs to.
+        partitions: how many partitions the shoppers' topics have.
         popular: told of every interaction that counts for what is trending.
+        erasure_key: what the markers of erased users are hashed with; kept for `marker_s` seconds.
     """
 
     def __init__(
@@ -51,15 +71,26 @@ class UpdateTastes:
         embedder: str,
         settings: TasteSettings,
         handling: Handling,
-        partition_of: Callable[[bytes], int],
+        partitions: int,
         popular: Popular,
+        erasure_key: bytes,
+        marker_s: float,
     ) -> None:
         self.table, self.store, self.embedder, self.settings = table, store, embedder, settings
-        self.handling, self.partition_of, self.popular = handling, partition_of, popular
-        self.metrics, self.outbox = handling.metrics, handling.outbox
+        self.handling, self.partitions, self.popular = handling, partitions, popular
+        self.metrics, self.outbox, self.marker_s = handling.metrics, handling.outbox, marker_s
+        self.markers = Markers(table, erasure_key)
+        self.identities = Identities(table, self.markers, settings, self.outbox, partitions, self._load)
+
+    def partition_of(self, key: bytes) -> int:
+        """The partition that a user id belongs to."""
+        return murmur2_partition(key, self.partitions)
 
     async def handle(self, record: Record) -> None:
         """Apply one record; raises SchemaError where it is no event of the contract."""
+        if TICK in record.headers:
+            self.markers.expire(list(self.table.keys()), record.appended_at_s - self.marker_s)
+            return
         requests = record.topic == "taste-requests"
         accepted = events.TASTE_REQUESTS if requests else events.INTERACTIONS
         event, data = events.read(accepted, record.headers, record.value, record.key, record.appended_at)
@@ -67,14 +98,14 @@ class UpdateTastes:
         if (home := self.partition_of(key)) != record.partition:
             await self.outbox.send(record.topic, record.key, record.value, record.headers, home)
             return  # another client's partitioner put it here; a shopper has one partition
+        if await self._about_identity(event, data, record):
+            return
         with self.metrics.timed("taste"):
-            before = self._shopper(key)
             try:
-                after = await self._applied(before, event, data, record)
+                after = await self._applied(await self._current(data.user_id), event, data, record)
             except NotYetError:
-                product_id = data.product_id.encode()
                 headers = [*record.headers, (KEY_HEADER, key)]
-                await self.outbox.send("waiting", product_id, record.value, headers)
+                await self.outbox.send("waiting", data.product_id.encode(), record.value, headers)
                 return
             if after is None:
                 return
@@ -82,15 +113,55 @@ class UpdateTastes:
             self.table[key] = packed
         await self._send(packed, after.revision, event, data, record)
 
-    def _shopper(self, key: bytes) -> Shopper:
-        packed = self.table.get(key)
-        return Shopper(self.embedder) if packed is None else state.unpack(packed)
+    async def _about_identity(self, event: Event, data: Any, record: Record) -> bool:
+        """Whether the event was about who is who, or is nobody's any more, and has been dealt with."""
+        if isinstance(data, (UserErased, ErasureRequested)):
+            await self.identities.erase(data.user_id, event, record)
+            return True
+        if isinstance(data, HandoverRequested):
+            await self.identities.hand_over(data, event)
+            return True
+        marker = self.markers.get(data.user_id)
+        if marker is not None and event.time.timestamp() <= marker.erased_at_s:
+            return True  # it happened before the erasure: replayed, late or released from waiting
+        if isinstance(data, UserIdentified):
+            await self.identities.ask_for_taste(data, event)
+            return True
+        to_user_id = self._load(data.user_id).forward_to
+        if (
+            to_user_id is not None
+            and not isinstance(data, TasteHandedOver)
+            and FORWARDED not in event.extensions
+        ):
+            if record.topic == "interactions":
+                await self.identities.forward(to_user_id, data.user_id, event)
+            return True
+        return False
+
+    def _load(self, user_id: str) -> Shopper:
+        packed = self.table.get(user_id.encode())
+        if packed is not None:
+            return state.unpack(packed)
+        marker = self.markers.get(user_id)
+        return Shopper(self.embedder, revision=marker.revision if marker else 0)
+
+    async def _current(self, user_id: str) -> Shopper:
+        """The shopper with embeddings of the embedder that runs now."""
+        shopper = self._load(user_id)
+        wanted = unresolved(shopper, self.embedder)
+        if not wanted:
+            return shopper
+        found = await self.store.fetch_products(sorted(wanted))
+        embeddings = {point.garment_id: point.embedding for points in found.values() for point in points}
+        return reembedded(shopper, self.embedder, embeddings)
 
     async def _applied(self, shopper: Shopper, event: Event, data: Any, record: Record) -> Shopper | None:
         """The shopper after the event, None where it asks for no answer."""
         position = Position(record.topic, record.partition, record.offset)
         if isinstance(data, TasteRequested):
             return at(shopper, position, None)
+        if isinstance(data, TasteHandedOver):
+            return at(self.identities.merge(shopper, data), position, None)
         event_key = key_of(event.source, event.id)
         if shopper.knows(position, event_key):
             return at(shopper, position, event_key)
@@ -101,8 +172,7 @@ class UpdateTastes:
                 name: value for name in ("gender", "age_group") if (value := getattr(data, name)) is not None
             }
             return at(replace(shopper, **said), position, event_key)
-        if not isinstance(data, ProductInteraction):
-            raise SchemaError("ce_type", shape(event.type), "a type that this version applies")
+        assert isinstance(data, ProductInteraction)
         garments = await self._garments(data)
         act = Act(event_key, event.type, data.product_id, event.time.timestamp())
         after = acted(shopper, act, [_seen(point) for point in garments], self.settings)
@@ -140,7 +210,7 @@ class UpdateTastes:
                 self.popular(partition, point.payload["part"], act.product_id, share, act.event_time_s)
 
     async def _send(self, packed: bytes, revision: int, event: Event, data: Any, record: Record) -> None:
-        requested = isinstance(data, TasteRequested)
+        requested = isinstance(data, (TasteRequested, TasteHandedOver))
         header = TasteUpdated(
             user_id=data.user_id,
             revision=revision,

@@ -18,6 +18,8 @@ from streams.record import Record
 from vectorstore.base import VectorStore
 
 TICK: Final = ("lookstream-tick", b"1")
+ERASE: Final = ("lookstream-erase", b"1")
+"""On every partition of `waiting`: the user in the value was erased."""
 KEY_HEADER: Final = "lookstream-key"
 """On `waiting`: the key that the interaction had on `interactions`."""
 MAX_PARKED: Final = 1000
@@ -54,6 +56,8 @@ class WaitForGarments:
                 await self._release(record.key)
         elif TICK in record.headers:
             await self._sweep(record)
+        elif ERASE in record.headers:
+            self._forget(record)
         else:
             await self._park(record)
 
@@ -100,6 +104,16 @@ class WaitForGarments:
                 self.table.pop(key)
             elif late:
                 self.table[key] = msgpack.packb([parked for parked in held if parked not in late])
+
+    def _forget(self, notice: Record) -> None:
+        """Drop what the erased user parked on this partition."""
+        for key, packed in list(self._on_partition(notice.partition)):
+            held = _unpack(packed)
+            kept = [parked for parked in held if _original(parked).key != notice.value]
+            if not kept:
+                self.table.pop(key)
+            elif len(kept) < len(held):
+                self.table[key] = msgpack.packb(kept)
 
     def _on_partition(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """The rows of one partition: Faust's table iterates over all that this worker holds."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import Image
+
 from models.photo import Photo, PhotoError, decode_photo
 from models.vision import Garment, open_vision
 from streams.media import MediaError, MediaResolver, MediaUnavailable
@@ -21,6 +23,8 @@ from streams.settings import Settings
 from vectorstore.base import MAX_K, GarmentQuery, Hit, VectorStore
 
 _SHOWN: Final = ("title", "category", "link", "image_link", "price")
+_COLUMNS: Final = 9
+_PHOTO_PX: Final = (360, 720)  # the photo is as high as the sheet beside it, within these
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -115,7 +119,7 @@ def as_text(looks: Sequence[Look]) -> str:
     return "\n".join(lines) or "no garments found"
 
 
-def picture(name: str, photo: Photo, looks: Sequence[Look], photos: dict[str, Pixels], k: int) -> Any:
+def picture(name: str, photo: Photo, looks: Sequence[Look], photos: dict[str, Pixels], k: int) -> Image.Image:
     """The photo with boxes, and beside it a row per garment: its crop, then the products' photos by link."""
     drawn, rows = [], []
     for look in looks:
@@ -128,7 +132,9 @@ def picture(name: str, photo: Photo, looks: Sequence[Look], photos: dict[str, Pi
             title = hit.payload.get("title") or hit.product_id
             tiles.append(Tile(shown, title, f"{hit.similarity:.3f}"))
         rows.append(Row(_name(look.garment), tiles, colour))
-    return beside(boxes(photo.pixels, drawn), grid(name, rows, columns=min(1 + k, 9)))
+    sheet = grid(name, rows, columns=min(1 + k, _COLUMNS))
+    height_px = min(max(sheet.height - 60, _PHOTO_PX[0]), _PHOTO_PX[1])
+    return beside(boxes(photo.pixels, drawn, height_px=height_px), sheet)
 
 
 def _name(garment: Garment) -> str:

@@ -75,7 +75,7 @@ class Publisher:
         bootstrap_servers: str | Sequence[str],
         *,
         source: str = DEFAULT_SOURCE,
-        linger_ms: int = 5,
+        linger_ms: int = 1,
         connect_timeout_s: float = 10.0,
         delivery_timeout_s: float = 120.0,
         **kafka: Any,

@@ -43,7 +43,7 @@ def test_a_checkpoint_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> N
 def test_a_pickled_program_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "evil.pth"
     torch.save({"weight": Path("evil")}, path)  # any object that is no tensor
-    with pytest.raises(Exception, match="weights_only|Weights only"):
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
         Checkpoint("evil", path, hashlib.sha256(path.read_bytes()).hexdigest()).tensors()
 
 
@@ -103,7 +103,7 @@ def test_fitting_leaves_out_how_a_picture_was_made(tmp_path: Path) -> None:
 def test_figures_of_a_toy_gallery() -> None:
     axes, labels = np.eye(3), np.array(["a", "b", "a"])
     queries = unit(np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 2.0]]))
-    assert same_class(axes, labels, queries, np.array(["a", "b"])) == (1.0, pytest.approx(0.5))
+    assert same_class(axes, labels, queries, np.array(["a", "b"])) == pytest.approx((1.0, 0.5))
     assert same_class(axes, labels, queries, np.array(["b", "b"]))[0] == pytest.approx((1 / 3 + 1) / 2)
     wanted = np.arange(40) < 20
     gallery = unit(np.where(wanted[:, None], [1.0, 0.1], [0.1, 1.0]))
