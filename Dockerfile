@@ -1,5 +1,5 @@
 # One image for both workers: `lookstream worker catalogue` and `lookstream worker shopper`.
-# LOCK chooses the pinned dependencies: requirements.lock has torch with CUDA (5.5 GB); docs/docker.md says how
+# LOCK chooses the pinned dependencies: requirements.lock has torch with CUDA (6 GB); docs/docker.md says how
 # to make one without.
 FROM python:3.11.17-slim-bookworm AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -12,6 +12,8 @@ COPY requirements-uv.lock ./
 RUN python -m pip install --require-hashes -r requirements-uv.lock \
     && python -m venv --without-pip /opt/lookstream
 ARG LOCK=requirements.lock
+# uv reads it itself; unset, everything comes from the index that the lock file was made with.
+ARG UV_TORCH_BACKEND
 COPY ${LOCK} ./
 RUN uv pip install --python /opt/lookstream/bin/python --require-hashes -r "${LOCK}"
 COPY pyproject.toml README.md LICENSE ./

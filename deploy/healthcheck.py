@@ -1,6 +1,6 @@
 """Whether the worker in this container has its partitions: its own `lookstream_ready` on /metrics.
 
-In: LOOKSTREAM_METRICS_PORT. Out: exit status 0 if ready, 1 if not, with one line saying why. Needs nothing but
+In: LOOKSTREAM_METRICS_PORT. Out: exit status 0 if ready, 1 if not, and one line that says why. Needs only
 the standard library.
 """
 
@@ -13,7 +13,7 @@ from urllib.error import URLError
 def state(port: int) -> str | None:
     """None if the worker on loopback port `port` is ready, else what is wrong."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=4.0) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=4.0) as answer:
             page = answer.read().decode()
     except (URLError, OSError) as error:
         return f"no metrics on port {port}: {error}"

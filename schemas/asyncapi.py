@@ -20,6 +20,10 @@ _NO_RECORD: Final[dict[str, tuple[str, Json]]] = {
         "application/octet-stream",
         {"type": "string", "format": "binary", "description": _PACKED_TASTE},
     ),
+    "taste.erased": (
+        "application/json",
+        {"type": "object", "required": ["user_id"], "properties": {"user_id": {"type": "string"}}},
+    ),
     "trending.updated": (
         "application/json",
         {

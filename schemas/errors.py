@@ -67,7 +67,7 @@ def from_validation_error(error: ValidationError, where: str) -> SchemaError:
     """The SchemaError that says what pydantic found."""
     lines: list[tuple[str, str, str]] = []
     for problem in error.errors(include_url=False, include_context=False)[:5]:
-        field = ".".join(str(step) for step in problem["loc"]) or "(the whole)"
+        field = ".".join(str(step) for step in problem["loc"]) or "data"
         got = "nothing" if problem["type"] == "missing" else shape(problem["input"])
         lines.append((field, got, _expected(problem["type"], problem["msg"])))
     more = tuple(f"field '{field}': got {got}, expected {expected}" for field, got, expected in lines[1:])

@@ -109,6 +109,14 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "garments.removed": {"product_id": "sku-9", "version": _VERSION, "reason": "removed"},
     "taste.requested": {"user_id": "alice", "trigger": _TRIGGER},
+    "taste.handover_requested": {"user_id": "visitor-1", "to_user_id": "alice", "trigger": _TRIGGER},
+    "taste.handed_over": {
+        "user_id": "alice",
+        "from_user_id": "visitor-1",
+        "state": "TFMx",
+        "trigger": _TRIGGER,
+    },
+    "taste.erasure_requested": {"user_id": "visitor-1", "trigger": _TRIGGER},
     "recommendations.updated": _SET,
     "shopper.erased": {"user_id": "alice"},
     "rule.set": {

@@ -60,6 +60,7 @@ RECORD_HEADERS: Final[dict[str, Json]] = {
         "properties": {
             "lookstream-key": _text("The key that the interaction has on its own topic."),
             "lookstream-tick": _text("A tick: what has waited too long expires."),
+            "lookstream-erase": _text("What waits for the user in the value is forgotten."),
         },
     },
 }

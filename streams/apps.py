@@ -20,15 +20,20 @@ from schemas.recommendations import ModelNames
 from streams import topology
 from streams.agents.check_rules import CheckRules
 from streams.agents.index_garments import Eyes, IndexGarments, Media, UnusablePhotoError
+from streams.agents.index_tastes import IndexTastes
+from streams.agents.match_arrivals import MatchArrivals
 from streams.agents.popular import PopularGarments
 from streams.agents.recommend import Recommend
+from streams.agents.retract import Retract
 from streams.agents.update_tastes import UpdateTastes
 from streams.agents.wait_for_garments import FullError, WaitForGarments
+from streams.current_sets import CurrentSets
 from streams.handling import Handling, finished
 from streams.media import MediaUnavailable
 from streams.metrics import Metrics
 from streams.outbox import FaustOutbox, raw_topic
 from streams.record import Record, from_faust
+from streams.rocks import tidied
 from streams.rule_book import RuleBook
 from streams.settings import Settings, erasure_key
 from streams.trending import Trending
@@ -36,6 +41,7 @@ from vectorstore.base import InvalidRequest, VectorStore, VectorStoreUnavailable
 
 BATCH = 64
 WITHIN_S = 0.005
+TASTES_AT_ONCE, TASTES_WITHIN_S = 512, 1.0  # so of a busy shopper's tastes one a second is indexed
 
 
 def faust_app(name: str, settings: Settings, bootstrap: str, **changes: Any) -> faust.App:
@@ -89,13 +95,14 @@ def table(app: faust.App, name: str) -> Any:
     """A table of bytes on RocksDB, its changelog created beforehand."""
     # A fresh dict each: Faust changes it. Without it RocksDB takes 2 GiB of cache per partition.
     options = {"driver": "rocksdict", "block_cache_size": 16 << 20, "write_buffer_size": 8 << 20}
-    return app.Table(
+    made = app.Table(
         name,
         key_type=bytes,
         value_type=bytes,
         options=options,
         partitions=app.conf.topic_partitions,
     )
+    return tidied(made)
 
 
 def add_single(
@@ -117,11 +124,12 @@ def add_batched(
     agent: topology.Agent,
     handle: Callable[[list[Record]], Coroutine[Any, Any, None]],
     batch: int = BATCH,
+    within_s: float = WITHIN_S,
 ) -> Any:
-    """An agent without a table that takes what has come within a few milliseconds together."""
+    """An agent without a table that takes what has come within `within_s` together."""
 
     async def run(stream: Any) -> None:
-        taken: AsyncIterator[list[Any]] = stream.take_events(batch, within=WITHIN_S)
+        taken: AsyncIterator[list[Any]] = stream.take_events(batch, within=within_s)
         async for events in taken:
             for event in events:
                 event.message.incref()
@@ -149,6 +157,9 @@ class Shop:
     app: faust.App
     trending: Trending
     rules: RuleBook
+    sets: CurrentSets
+    arrivals: MatchArrivals
+    retract: Retract
     outbox: FaustOutbox
 
 
@@ -184,7 +195,7 @@ def build_shopper(
     metrics: Metrics,
     **changes: Any,
 ) -> Shop:
-    """The shopper app: update-tastes, recommend, wait-for-garments."""
+    """The shopper app: everything but index-garments."""
     app = faust_app("shopper", settings, bootstrap, **changes)
     taste = TasteSettings(half_life_s=settings.half_life_s, capacity=settings.contributions)
     trending, rules = Trending(), RuleBook()
@@ -225,4 +236,15 @@ def build_shopper(
     )
     add_batched(app, agent_of("recommend"), recommend.handle)
     add_single(app, agent_of("check-rules"), handling("check-rules"), CheckRules().handle)
-    return Shop(app, trending, rules, FaustOutbox(app))
+    sets, length = CurrentSets(), settings.set_length
+    index = IndexTastes(store, model.embedder, taste, length, handling("index-tastes"))
+    add_batched(app, agent_of("index-tastes"), index.handle, TASTES_AT_ONCE, TASTES_WITHIN_S)
+    arrivals = MatchArrivals(store, sets, length, handling("match-arrivals"), lambda: rules.current)
+    add_batched(app, agent_of("match-arrivals"), arrivals.handle)
+    retract = Retract(store, sets, lambda: shoppers_of(app), handling("retract"), lambda: rules.current)
+    return Shop(app, trending, rules, sets, arrivals, retract, FaustOutbox(app))
+
+
+def shoppers_of(app: faust.App) -> frozenset[int]:
+    """The partitions of shoppers that this worker has now."""
+    return frozenset(tp.partition for tp in app.consumer.assignment() if tp.topic == "taste-requests")

@@ -6,7 +6,7 @@ drops an event whose agent raised, so nothing but cancellation leaves `Handling.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from schemas.errors import SchemaError
@@ -127,7 +127,7 @@ def type_of(record: Record) -> str:
     return "structured"
 
 
-async def finished(work: Coroutine[Any, Any, T], longest_s: float = 10.0) -> T:
+async def finished(work: Awaitable[T], longest_s: float = 10.0) -> T:
     """Run `work` to its end even if the caller is cancelled meanwhile (a rebalance, a shutdown).
 
     Half-done work would be acknowledged by Faust as its generator closes; so it is finished first. Work that

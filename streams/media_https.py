@@ -140,15 +140,12 @@ class HttpsMedia:
 
     async def _read(self, response: aiohttp.ClientResponse, where: str) -> bytes:
         body, most = bytearray(), self._limits.max_bytes
-        if (response.content_length or 0) <= most:
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > most:
-                    break
-            else:
-                return bytes(body)
-        response.close()
-        raise MediaError(f"image_link: {where} is larger than the {most / 1e6:g} MB allowed")
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                response.close()
+                raise MediaError(f"image_link: {where} is larger than the {most / 1e6:g} MB allowed")
+        return bytes(body)
 
 
 class _CheckedResolver(AbstractResolver):

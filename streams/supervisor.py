@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from streams import guard, topology
 from streams.federation import serve_federated
@@ -25,7 +26,16 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 READY_TIMEOUT_S = 90.0
 _POLL_S = 0.1
+_FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
+_SETTLED_S = 60.0
+
+
+class _Pause(NamedTuple):
+    """How long to wait before the next start of a service, and when it last ended (monotonic)."""
+
+    seconds: float
+    since_s: float
 
 
 class ServiceError(RuntimeError):
@@ -56,6 +66,8 @@ class Child:
         """Start it; does not wait."""
         self.ready = None
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        if self.log_path.exists():  # why it ended may be all that is known of a crash
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
         with self.log_path.open("wb") as logged:
             process = guard.guarded_popen(
                 [sys.executable, "-m", "streams.cli", *self.arguments],
@@ -74,7 +86,7 @@ class Child:
 
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self.process is not None and self.process.poll() is None
+        return _alive(self.process)
 
     def last_words(self) -> str:
         """The last lines of its log, on one line."""
@@ -138,14 +150,14 @@ class Services:
             worker.start()
         _wait_ready(workers, max(deadline_s, time.monotonic() + 30.0))
         port, self._metrics = serve_federated(settings.bind, settings.metrics_port, lambda: _ports(workers))
-        self._watch = threading.Thread(target=self._watch_over, daemon=True, name="watch")
-        self._watch.start()
         self.addresses = Addresses(
             kafka=bootstrap,
             metrics=f"http://{settings.bind}:{port}/metrics",
             data_dir=str(settings.data_dir),
             media_root=str(settings.media_dir),
         )
+        self._watch = threading.Thread(target=self._watch_over, daemon=True, name="watch")
+        self._watch.start()
         return self.addresses
 
     def _kafka(self) -> str:
@@ -157,9 +169,9 @@ class Services:
 
     def _watch_over(self) -> None:
         """Start again what died, with growing pauses for what keeps dying."""
-        pauses: dict[str, float] = {}
+        pauses: dict[str, _Pause] = {}
         while not self._stopping.wait(_POLL_S * 2):
-            if self._broker is not None and self._broker.process and self._broker.process.poll() is not None:
+            if self._broker is not None and not _alive(self._broker.process):
                 log.warning("the broker ended; starting it again")
                 self._again("broker", self._restart_broker, pauses)
             for child in self._children:
@@ -168,14 +180,20 @@ class Services:
                     self._again(child.name, child.start, pauses)
 
     def _restart_broker(self) -> None:
+        """On the same port, which is what the workers know it by."""
         assert self._broker is not None
+        assert self.addresses is not None
         self._broker.stop()
+        port = int(self.addresses.kafka.rpartition(":")[2])
+        self._broker = EmbeddedBroker(self.settings.data_dir, port=port, mirror=self.settings.maven_mirror)
         self._broker.start()
 
-    def _again(self, name: str, start: Callable[[], None], pauses: dict[str, float]) -> None:
-        pause_s = pauses.get(name, 0.2)
-        pauses[name] = min(2 * pause_s, _LONGEST_PAUSE_S)
-        if self._stopping.wait(pause_s):
+    def _again(self, name: str, start: Callable[[], None], pauses: dict[str, "_Pause"]) -> None:
+        pause, now_s = pauses.get(name), time.monotonic()
+        if pause is None or now_s - pause.since_s > _SETTLED_S:
+            pause = _Pause(_FIRST_PAUSE_S, now_s)
+        pauses[name] = _Pause(min(2 * pause.seconds, _LONGEST_PAUSE_S), now_s)
+        if self._stopping.wait(pause.seconds):
             return
         try:
             start()
@@ -186,10 +204,13 @@ class Services:
         """Stop workers, then Qdrant, then Kafka; harmless when nothing runs."""
         self._stopping.set()
         if self._watch is not None:
-            self._watch.join(timeout=15.0)
+            self._watch.join(timeout=5.0)
         self._metrics()
+        workers = [child for child in self._children if child.name != "vectors"]
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(Child.stop, reversed(self._children)))
+            list(pool.map(Child.stop, workers))
+        for child in self._children:  # what the workers had in hand may have needed it
+            child.stop()
         if self._broker is not None:
             self._broker.stop()
 
@@ -201,6 +222,10 @@ class Services:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _alive(process: "subprocess.Popen[bytes] | None") -> bool:
+    return process is not None and process.poll() is None
 
 
 def _wait_ready(children: list[Child], deadline_s: float) -> None:

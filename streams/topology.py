@@ -64,7 +64,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic("waiting", "product id", (), "Interactions with products that are not indexed yet."),
     Topic("taste-requests", "user id", tuple(events.TASTE_REQUESTS), "Requests to renew a shopper's set."),
-    Topic("tastes", "user id", ("taste.updated",), "Tastes, packed, with what they answer.", compact=True),
+    Topic(
+        "tastes",
+        "user id",
+        ("taste.updated", "taste.erased"),
+        "Tastes, packed, with what they answer.",
+        compact=True,
+    ),
     Topic("trending", "part", ("trending.updated",), "Decayed popularity, per partition.", compact=True),
     Topic(
         "recommendations",
@@ -99,7 +105,7 @@ AGENTS: Final[tuple[Agent, ...]] = (
         "update-tastes",
         "shopper",
         ("interactions", "taste-requests"),
-        ("tastes", "waiting", "trending", "dead-letters"),
+        ("tastes", "waiting", "trending", "taste-requests", "interactions", "dead-letters"),
         "interaction → taste; the only writer of tastes and revisions",
         table="tastes",
         asks=("garments index",),
@@ -111,6 +117,30 @@ AGENTS: Final[tuple[Agent, ...]] = (
         ("recommendations", "dead-letters"),
         "taste → set with reasons; the only writer of sets",
         asks=("garments index", "trending", "rules"),
+    ),
+    Agent(
+        "index-tastes",
+        "shopper",
+        ("tastes",),
+        ("dead-letters",),
+        "taste → centroids of its interests in the index",
+        asks=("tastes index",),
+    ),
+    Agent(
+        "match-arrivals",
+        "shopper",
+        ("garments",),
+        ("taste-requests", "dead-letters"),
+        "new garment → shoppers whose set it would enter",
+        asks=("garments index", "tastes index", "recommendations", "rules"),
+    ),
+    Agent(
+        "retract",
+        "shopper",
+        ("garments", "rules", "recommendations"),
+        ("taste-requests",),
+        "product gone → shoppers whose set holds it; reads without a group",
+        asks=("garments index",),
     ),
     Agent("check-rules", "shopper", ("rules",), ("dead-letters",), "rules that are none become dead letters"),
     Agent(
@@ -124,12 +154,13 @@ AGENTS: Final[tuple[Agent, ...]] = (
     ),
 )
 
+_BY_NAME: Final = {topic.name: topic for topic in TOPICS}
 APPS: Final[tuple[str, ...]] = tuple(dict.fromkeys(agent.app for agent in AGENTS))
 
 
 def topic(name: str) -> Topic:
     """The topic of that name; raises KeyError."""
-    return next(t for t in TOPICS if t.name == name)
+    return _BY_NAME[name]
 
 
 def app_id(app: str) -> str:

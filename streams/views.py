@@ -1,13 +1,13 @@
 """Reading a topic without a group: every process that wants all of it reads all of it.
 
-In: a topic and a function that takes each record in. Out: calls of that function, from the first record on.
+In: a topic and a function that takes each record in. Out: calls of that function, one a record.
 Faust's GlobalTable is not used: it has open bugs in rebalances.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -15,14 +15,19 @@ from streams.record import Record
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE: Final = 100  # so that a long topic leaves the event loop to others now and then
 TakeIn = Callable[[Record], None]
 
 
 class TopicView:
-    """A background reader of all partitions of one topic; `config` are aiokafka's client settings."""
+    """A background reader of all partitions of one topic; `config` are aiokafka's client settings.
 
-    def __init__(self, topic: str, config: dict[str, Any], take_in: TakeIn) -> None:
+    With `from_end` it leaves out what the topic has when it starts.
+    """
+
+    def __init__(self, topic: str, config: dict[str, Any], take_in: TakeIn, from_end: bool = False) -> None:
         self._topic, self._config, self._take_in = topic, config, take_in
+        self._from_end = from_end
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -32,7 +37,10 @@ class TopicView:
         await self._consumer.start()
         partitions = await self._partitions()
         self._consumer.assign(partitions)
-        await self._consumer.seek_to_beginning(*partitions)
+        if self._from_end:
+            await self._consumer.seek_to_end(*partitions)
+        else:
+            await self._consumer.seek_to_beginning(*partitions)
         ends = await self._consumer.end_offsets(partitions)
         for partition, end in ends.items():
             while end and await self._consumer.position(partition) < end:
@@ -65,7 +73,7 @@ class TopicView:
 
     async def _take(self, timeout_ms: int) -> None:
         assert self._consumer is not None
-        for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
+        for records in (await self._consumer.getmany(timeout_ms=timeout_ms, max_records=_AT_ONCE)).values():
             for record in records:
                 self._take_in(from_aiokafka(record))
 

@@ -21,6 +21,7 @@ from schemas.recommendations import ModelNames
 from streams.agents.wait_for_garments import TICK
 from streams.apps import Shop, build_catalogue, build_shopper
 from streams.eyes import ThreadedEyes
+from streams.following import follow_sets
 from streams.kafka.admin import create_topics, wait_for_kafka
 from streams.kafka.topics import topic_specs
 from streams.media import MediaResolver
@@ -85,8 +86,12 @@ def _start_views(shop: Shop, settings: Settings, loop: asyncio.AbstractEventLoop
     def popular(record: Record) -> None:
         shop.trending.read(record.partition, record.offset, record.key, record.value)
 
+    def rule(record: Record) -> None:
+        shop.rules.read(record)
+        shop.retract.rule(record)
+
     config = aiokafka_config(settings)
-    views = [TopicView("trending", config, popular), TopicView("rules", config, shop.rules.read)]
+    views = [TopicView("trending", config, popular), TopicView("rules", config, rule)]
 
     async def start() -> None:
         await asyncio.gather(*(view.start() for view in views))
@@ -99,7 +104,12 @@ def _start_views(shop: Shop, settings: Settings, loop: asyncio.AbstractEventLoop
 
 
 def _run_beside(shop: Shop, settings: Settings) -> None:
-    """Write what was counted as popular, and send the ticks that let waiting events expire."""
+    """Follow the sets, write what was counted as popular, send the ticks that let waiting events expire."""
+
+    async def follow() -> None:
+        await follow_sets(shop, aiokafka_config(settings))
+
+    shop.app.task(follow)
     _every(shop.app, 1.0, lambda: shop.trending.flush(shop.outbox))
 
     async def tick() -> None:
@@ -139,7 +149,6 @@ def _ready_once(app: faust.App, name: str, metrics: Metrics, port: int) -> Calla
 
 
 async def _measure(app: faust.App, name: str, store: VectorStore, metrics: Metrics) -> None:
-    metrics.garments_indexed.set(await store.count())
     consumer: Any = app.consumer
     for tp in consumer.assignment():
         if tp.topic.endswith("-changelog"):
@@ -148,3 +157,4 @@ async def _measure(app: faust.App, name: str, store: VectorStore, metrics: Metri
             end = consumer.highwater(tp) or 0
             done = consumer._committed_offset.get(tp) or 0
             metrics.consumer_lag.labels(name, tp.topic, str(tp.partition)).set(max(0, end - done))
+    metrics.garments_indexed.set(await store.count())  # last: it waits for a store that is away

@@ -30,7 +30,7 @@ from schemas.events import GARMENT_EVENTS, RECOMMENDATIONS, read
 from schemas.recommendations import RecommendationSet
 from schemas.tastes import TasteUpdated, unpack
 from streams.dead_letters import reason
-from streams.kafka.producer import InteractionPublisher, ProductPublisher
+from streams.kafka.producer import DeliveryError, InteractionPublisher, ProductPublisher
 
 READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 30.0
@@ -166,10 +166,8 @@ class RunningShop:
         self._open = contextlib.ExitStack()
         self.observer = Observer(self.kafka)
         self._open.callback(self.observer.close)
-        self.products = self._open.enter_context(ProductPublisher(self.kafka, source=SOURCE))
-        self.interactions = self._open.enter_context(
-            InteractionPublisher(self.kafka, source=SOURCE, linger_ms=0)
-        )
+        self.products = ProductPublisher(self.kafka, source=SOURCE)
+        self.interactions = InteractionPublisher(self.kafka, source=SOURCE, linger_ms=0)
         self.raw: Any = KafkaProducer(
             bootstrap_servers=self.kafka, acks="all", max_request_size=26_000_000, compression_type=None
         )
@@ -246,8 +244,11 @@ class RunningShop:
         self.process.stdout.close()
         return time.monotonic() - started_s
 
-    def disconnect(self) -> None:
-        """Close the clients."""
+    def disconnect(self, timeout_s: float = 10.0) -> None:
+        """Close the clients, without what the broker has not taken by then."""
+        for publisher in (self.products, self.interactions):
+            with contextlib.suppress(DeliveryError):
+                publisher.close(timeout_s)
         self._open.close()
 
     def __enter__(self) -> RunningShop:
@@ -332,7 +333,7 @@ def _processes() -> Iterator[tuple[int, int, list[str]]]:
 
 
 def until(what: str, done: Callable[[], Any], timeout_s: float = ANSWER_WITHIN_S) -> Any:
-    """What `done` returned once that is true, asked again and again; AssertionError when it takes too long."""
+    """What `done` returned once that is true, asked again and again; AssertionError after `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while not (found := done()):
         assert time.monotonic() < deadline_s, f"{what}: not within {timeout_s:g} s"

@@ -186,8 +186,11 @@ class VectorStore(Protocol):
     async def put_records(self, records: Mapping[str, bytes]) -> None:
         """Store one small opaque record per product, whether it has garments or not (tombstones)."""
 
-    async def upsert_tastes(self, tastes: Sequence[TastePoint]) -> None:
-        """Store centroids, overwriting those with the same `taste_id`."""
+    async def replace_tastes(self, tastes: Mapping[str, Sequence[TastePoint]]) -> None:
+        """Make these, by user id, the shoppers' only centroids: upserts them, then deletes their others.
+
+        There is no moment in which a shopper who keeps any has none.
+        """
 
     async def nearest_tastes(
         self, embedding: Embedding, k: int, parts: frozenset[str] | None = None

@@ -31,6 +31,7 @@ from vectorstore.payloads import text
 
 QUERIES_PER_REQUEST: Final = 16  # more would keep other clients waiting
 ITEMS_PER_REQUEST: Final = 128
+SHOPPERS_PER_REQUEST: Final = 16
 
 
 Item = TypeVar("Item")
@@ -105,10 +106,11 @@ class CheckedStore(ABC):
         for some in _batches(list(checks.records(records).items()), ITEMS_PER_REQUEST):
             await self._put_records(dict(some))
 
-    async def upsert_tastes(self, tastes: Sequence[TastePoint]) -> None:
-        """See `VectorStore.upsert_tastes`."""
-        for some in _batches(checks.tastes(tastes, self._dim), ITEMS_PER_REQUEST):
-            await self._upsert_tastes(some)
+    async def replace_tastes(self, tastes: Mapping[str, Sequence[TastePoint]]) -> None:
+        """See `VectorStore.replace_tastes`."""
+        checked = checks.tastes(tastes, self._dim)
+        for some in _batches(list(checked.items()), SHOPPERS_PER_REQUEST):
+            await self._replace_tastes(dict(some))
 
     async def nearest_tastes(
         self, embedding: Embedding, k: int, parts: frozenset[str] | None = None
@@ -156,7 +158,7 @@ class CheckedStore(ABC):
     async def _put_records(self, records: dict[str, bytes]) -> None: ...
 
     @abstractmethod
-    async def _upsert_tastes(self, tastes: Sequence[TastePoint]) -> None: ...
+    async def _replace_tastes(self, tastes: Mapping[str, Sequence[TastePoint]]) -> None: ...
 
     @abstractmethod
     async def _nearest_tastes(

@@ -136,17 +136,23 @@ def garments(product_id: str, points: Sequence[GarmentPoint], dim: int) -> list[
     return checked
 
 
-def tastes(points: Sequence[TastePoint], dim: int) -> list[TastePoint]:
-    """Centroids in canonical form; of several with one id the last."""
-    checked: dict[str, TastePoint] = {}
+def tastes(points: Mapping[str, Sequence[TastePoint]], dim: int) -> dict[str, list[TastePoint]]:
+    """The centroids of each shopper in canonical form."""
+    ids = [point_id(point.taste_id, "taste_id") for held in points.values() for point in held]
+    if len(set(ids)) != len(ids):
+        raise InvalidRequest("a taste_id is given twice")
+    return {text(user_id, "user_id"): _tastes(user_id, held, dim) for user_id, held in points.items()}
+
+
+def _tastes(user_id: str, points: Sequence[TastePoint], dim: int) -> list[TastePoint]:
+    checked = []
     for point in points:
-        taste_id = point_id(point.taste_id, "taste_id")
-        what = f"taste {taste_id}"
+        what = f"taste {point.taste_id}"
+        if point.user_id != user_id:
+            raise InvalidRequest(f"{what}: user_id {point.user_id!r}, expected {user_id!r}")
         payload = complete_payload(point.payload, ("part",), what)
-        checked[taste_id] = TastePoint(
-            taste_id, text(point.user_id, "user_id"), embedding(point.embedding, dim, what), payload
-        )
-    return list(checked.values())
+        checked.append(TastePoint(point.taste_id, user_id, embedding(point.embedding, dim, what), payload))
+    return checked
 
 
 def changes(product_id: str, values: Mapping[str, Any]) -> Payload:

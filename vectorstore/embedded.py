@@ -7,7 +7,7 @@ is away (restarting, say) every call is tried again for `retry_s` and then raise
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,8 +87,9 @@ class EmbeddedStore(CheckedStore):
     async def _put_records(self, records: dict[str, bytes]) -> None:
         await self._call("put_records", records=records)
 
-    async def _upsert_tastes(self, tastes: Sequence[TastePoint]) -> None:
-        await self._call("upsert_tastes", tastes=wire.pack_tastes(tastes))
+    async def _replace_tastes(self, tastes: Mapping[str, Sequence[TastePoint]]) -> None:
+        points = [point for held in tastes.values() for point in held]
+        await self._call("replace_tastes", user_ids=list(tastes), tastes=wire.pack_tastes(points))
 
     async def _nearest_tastes(
         self, embedding: Embedding, k: int, parts: frozenset[str] | None

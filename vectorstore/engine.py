@@ -60,7 +60,7 @@ class Engine:
         home = directory / model_slug(model, dim)
         _claim(home, model, dim)
         self._garments = Shard(home / "garments", dim, GARMENT_INDEXES)
-        self._tastes = Shard(home / "tastes", dim, TASTE_INDEXES)
+        self._tastes = Shard(home / "tastes", dim, TASTE_INDEXES, graph=False)
         self._records = Shard(home / "records", None, {})
         self._flushed_at = time.monotonic()
 
@@ -117,16 +117,13 @@ class Engine:
         ]
         self._records.upsert(points)
 
-    def upsert_tastes(self, tastes: Sequence[TastePoint]) -> None:
-        """See `VectorStore.upsert_tastes`."""
-        self._tastes.upsert(
-            [
-                edge.Point(
-                    taste.taste_id, _vector(taste.embedding), {**taste.payload, "user_id": taste.user_id}
-                )
-                for taste in tastes
-            ]
-        )
+    def replace_tastes(self, tastes: Mapping[str, Sequence[TastePoint]]) -> None:
+        """See `VectorStore.replace_tastes`."""
+        points = [taste for held in tastes.values() for taste in held]
+        self._tastes.upsert([_taste(taste) for taste in points])
+        if tastes:
+            of_them = [Condition("user_id", list(tastes))]
+            self._tastes.delete(matching(of_them, not_ids=[taste.taste_id for taste in points]))
 
     def nearest_tastes(self, embedding: Embedding, k: int, parts: frozenset[str] | None) -> list[TasteHit]:
         """See `VectorStore.nearest_tastes`."""
@@ -197,6 +194,11 @@ def _delete(shard: Shard, condition: Condition) -> int:
 def _garment(garment: GarmentPoint) -> edge.Point:
     payload = {**garment.payload, "product_id": garment.product_id}
     return edge.Point(garment.garment_id, _vector(garment.embedding), payload)
+
+
+def _taste(taste: TastePoint) -> edge.Point:
+    payload = {**taste.payload, "user_id": taste.user_id}
+    return edge.Point(taste.taste_id, _vector(taste.embedding), payload)
 
 
 def _point(point: Any) -> GarmentPoint:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from vectorstore import checks, wire
-from vectorstore.base import GarmentFilter, GarmentQuery, InvalidRequest, ModelMismatch
+from vectorstore.base import GarmentFilter, GarmentQuery, InvalidRequest, ModelMismatch, TastePoint
 from vectorstore.engine import Engine
 from vectorstore.payloads import text
 
@@ -97,6 +97,13 @@ def _read_products(arguments: Arguments, dim: int) -> tuple[Any, ...]:
     return (checks.texts(arguments["product_ids"], "product_ids"),)
 
 
+def _read_tastes(arguments: Arguments, dim: int) -> tuple[Any, ...]:
+    tastes: dict[str, list[TastePoint]] = {user_id: [] for user_id in arguments["user_ids"]}
+    for point in wire.unpack_tastes(arguments["tastes"], dim):
+        tastes[point.user_id].append(point)
+    return (checks.tastes(tastes, dim),)
+
+
 def _nothing(arguments: Arguments, dim: int) -> tuple[Any, ...]:
     return ()
 
@@ -118,10 +125,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "put_records": _Operation(
         lambda arguments, dim: (checks.records(arguments["records"]),), Engine.put_records
     ),
-    "upsert_tastes": _Operation(
-        lambda arguments, dim: (checks.tastes(wire.unpack_tastes(arguments["tastes"], dim), dim),),
-        Engine.upsert_tastes,
-    ),
+    "replace_tastes": _Operation(_read_tastes, Engine.replace_tastes),
     "nearest_tastes": _Operation(
         _read_nearest,
         lambda engine, *asked: wire.pack_taste_hits(engine.nearest_tastes(*asked)),

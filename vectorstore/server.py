@@ -6,7 +6,7 @@ waits until the server has applied it, and nothing is tried again here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 import numpy as np
@@ -78,11 +78,7 @@ class ServerStore(CheckedStore):
             for garment in garments
         ]
         others = matching([_of_product(product_id)], not_ids=[garment.garment_id for garment in garments])
-        operations: list[models.UpdateOperation] = []
-        if points:
-            operations.append(models.UpsertOperation(upsert=models.PointsList(points=points)))
-        operations.append(models.DeleteOperation(delete=models.FilterSelector(filter=others)))
-        await self._update(operations, "replace_product")
+        await self._replace(self._names.garments, points, others, "replace_product")
 
     async def _fetch_products(self, product_ids: Sequence[str]) -> list[GarmentPoint]:
         where = matching([Condition("product_id", list(product_ids))])
@@ -143,7 +139,7 @@ class ServerStore(CheckedStore):
             deleting = models.DeletePayload(keys=absent, filter=where)
             operations.append(models.DeletePayloadOperation(delete_payload=deleting))
         if count and operations:
-            await self._update(operations, "update_payload")
+            await self._update(self._names.garments, operations, "update_payload")
         return count
 
     async def _delete_product(self, product_id: str) -> int:
@@ -165,13 +161,14 @@ class ServerStore(CheckedStore):
         with failures("put_records"):
             applied(await self._client.upsert(self._names.records, points), "put_records")
 
-    async def _upsert_tastes(self, tastes: Sequence[TastePoint]) -> None:
+    async def _replace_tastes(self, tastes: Mapping[str, Sequence[TastePoint]]) -> None:
         points = [
-            _point(taste.taste_id, taste.embedding, {**taste.payload, "user_id": taste.user_id})
-            for taste in tastes
+            _point(taste.taste_id, taste.embedding, {**taste.payload, "user_id": user_id})
+            for user_id, held in tastes.items()
+            for taste in held
         ]
-        with failures("upsert_tastes"):
-            applied(await self._client.upsert(self._names.tastes, points), "upsert_tastes")
+        others = matching([Condition("user_id", list(tastes))], not_ids=[str(point.id) for point in points])
+        await self._replace(self._names.tastes, points, others, "replace_tastes")
 
     async def _nearest_tastes(
         self, embedding: Embedding, k: int, parts: frozenset[str] | None
@@ -188,9 +185,19 @@ class ServerStore(CheckedStore):
     async def _delete_tastes(self, user_id: str) -> int:
         return await self._delete(self._names.tastes, Condition("user_id", [user_id]), "delete_tastes")
 
-    async def _update(self, operations: Sequence[models.UpdateOperation], name: str) -> None:
+    async def _replace(
+        self, collection: str, points: list[models.PointStruct], others: models.Filter, name: str
+    ) -> None:
+        """Upsert `points`, then delete those that match `others`."""
+        operations: list[models.UpdateOperation] = []
+        if points:
+            operations.append(models.UpsertOperation(upsert=models.PointsList(points=points)))
+        operations.append(models.DeleteOperation(delete=models.FilterSelector(filter=others)))
+        await self._update(collection, operations, name)
+
+    async def _update(self, where: str, operations: Sequence[models.UpdateOperation], name: str) -> None:
         with failures(name):
-            applied(await self._client.batch_update_points(self._names.garments, operations, wait=True), name)
+            applied(await self._client.batch_update_points(where, operations, wait=True), name)
 
     async def _count(self, collection: str, where: models.Filter | None) -> int:
         with failures("count"):

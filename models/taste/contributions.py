@@ -1,8 +1,9 @@
 """What a taste remembers: a bounded, canonical set of contributions, the same in any order of events. Pure.
 
 In: contributions (one garment of one interaction each). Out: a `Taste` without clock or order: the
-strongest `capacity` contributions decayed to a common time, plus float32 sums of those that fell out. Ties
-are broken by id, so two workers that saw the same events in different order hold the same set.
+strongest contributions decayed to a common time, as many as capacity and bytes allow, plus float32 sums of
+those that fell out. Ties are broken by id, so two workers that saw the same events in different order hold
+the same set.
 """
 
 import math
@@ -12,6 +13,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.taste.codes import restored
+from models.taste.forgotten import Forgotten, alone, summed
+from models.taste.texts import text_bytes
 
 WEIGHTS: Final[dict[str, float]] = {
     "product.viewed": 1.0,
@@ -26,6 +31,11 @@ TAKES_BACK: Final[dict[str, str]] = {
     "product.removed_from_cart": "product.added_to_cart",
 }
 DAY_S: Final = 86_400.0
+CONTRIBUTION_BYTES: Final = 36
+"""What a contribution takes in a packed state besides its texts and codes."""
+
+Rank = tuple[float, float, tuple[int, str]]
+"""How a contribution compares with others, the strongest least: -strength, -event time, key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +46,22 @@ class TasteSettings:
         weights: weight per action; negative pushes away.
         half_life_s: seconds after which a contribution weighs half; inf never forgets.
         capacity: contributions remembered; what is weaker is only summed up.
-        recency_events: newer events after which a contribution weighs half; inf ignores the order.
+        recency_products: newer products after which a contribution weighs half; inf ignores the order.
         per_part: most interests per part.
-        alike: cosine similarity from which two clusters are one interest.
-        whim: weight of an interest of one product beside those of several.
+        pull: how far an interest is drawn to all of its part, as though by so much of its products.
+        turn: how far the newest products must stand out to be a turn (`clusters.turn`); inf sees none.
+        whim: share of the weight of the newest product where it is like no other; 1 lets all such count.
         window: only the newest so many contributions count; None for all remembered.
     """
 
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     half_life_s: float = 7 * DAY_S
     capacity: int = 64
-    recency_events: float = 4.0
+    recency_products: float = 8.0
     per_part: int = 6
-    alike: float = 0.30
-    whim: float = 0.2
+    pull: float = 0.5
+    turn: float = 2.8
+    whim: float = 0.05
     window: int | None = None
 
     @classmethod
@@ -57,7 +69,13 @@ class TasteSettings:
         """The published centroid: the plain mean of the newest 12 items, nothing weighed, nothing decayed."""
         equal = {action: 1.0 for action, weight in WEIGHTS.items() if weight > 0}
         return cls(
-            weights=equal, half_life_s=math.inf, recency_events=math.inf, per_part=1, whim=1.0, window=12
+            weights=equal,
+            half_life_s=math.inf,
+            recency_products=math.inf,
+            per_part=1,
+            turn=math.inf,
+            whim=1.0,
+            window=12,
         )
 
     def weight(self, action: str) -> float:
@@ -69,7 +87,8 @@ class TasteSettings:
 class Contribution:
     """One garment of one interaction.
 
-    `codes` is the embedding in int8, (D,), times `scale`: quantised once when made, so packing loses nothing.
+    `codes` (D,) and `scale` are the embedding in four bits (`models.taste.codes`), quantised once when made,
+    so that packing loses nothing; scale 0 and no codes where it is still to be found. `weight` is a float32.
     """
 
     event_key: int
@@ -84,13 +103,19 @@ class Contribution:
 
     @property
     def embedding(self) -> NDArray[np.float32]:
-        """The embedding (D,), unit but for quantisation (cosine ≥ 0.9995 as long as D·max² ≤ 150)."""
-        return self.codes.astype(np.float32) * np.float32(self.scale)
+        """The embedding (D,), of unit length."""
+        return restored(self.codes, self.scale)
 
     @property
     def key(self) -> tuple[int, str]:
         """What makes it one: the event and the garment."""
         return self.event_key, self.garment_id
+
+    @property
+    def packed_bytes(self) -> int:
+        """How many bytes it takes in a packed state, at most."""
+        named_bytes = text_bytes(self.product_id) + text_bytes(self.garment_id)
+        return CONTRIBUTION_BYTES + named_bytes + (len(self.codes) + 1) // 2
 
     def strength(self, half_life_s: float) -> float:
         """log2 |weight| + event time in half-lives: decay to any common time keeps this order."""
@@ -101,40 +126,17 @@ class Contribution:
         return float(self.weight * np.exp2((self.event_time_s - as_of_s) / half_life_s))
 
 
-def quantise(embedding: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
-    """Int8 codes (D,) and the scale that gives the embedding (D,) back."""
-    scale = float(np.abs(embedding).max()) / 127.0 or 1.0
-    return np.rint(embedding / scale).astype(np.int8), float(np.float32(scale))
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """Sums of what fell out, decayed to `as_of_s`: positive and negative apart, (D,) each."""
-
-    positive: NDArray[np.float32]
-    negative: NDArray[np.float32]
-    positive_weight: float = 0.0
-    negative_weight: float = 0.0
-    as_of_s: float = 0.0
-
-    def at(self, as_of_s: float, half_life_s: float) -> "Forgotten":
-        """The same sums decayed to another time."""
-        factor = float(np.exp2((self.as_of_s - as_of_s) / half_life_s))
-        return Forgotten(
-            (self.positive * factor).astype(np.float32),
-            (self.negative * factor).astype(np.float32),
-            self.positive_weight * factor,
-            self.negative_weight * factor,
-            as_of_s,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """All of a shopper's remembered contributions, strongest first, and the sums of the rest."""
+    """All of a shopper's remembered contributions, strongest first, and the sums of the rest.
+
+    `floor` is the rank of the strongest that ever fell out: what is no stronger falls out at once. Else a
+    small one could find room where a larger, stronger one did not, and the order of arrival would matter.
+    """
 
     contributions: tuple[Contribution, ...] = ()
     forgotten: Forgotten | None = None
+    floor: Rank | None = None
 
     @property
     def newest_s(self) -> float:
@@ -145,19 +147,30 @@ class Taste:
         return max(times, default=0.0)
 
 
-def add(taste: Taste, new: Iterable[Contribution], settings: TasteSettings) -> Taste:
-    """The taste with more contributions; one it already remembers changes nothing."""
+def add(
+    taste: Taste, new: Iterable[Contribution], settings: TasteSettings, room_bytes: float = math.inf
+) -> Taste:
+    """The taste with more contributions, in so many bytes; one it already remembers changes nothing."""
     held = {contribution.key: contribution for contribution in taste.contributions}
     for contribution in new:
         if contribution.weight != 0.0:
             held.setdefault(contribution.key, contribution)
-    return _canonical(held.values(), taste.forgotten, settings)
+    return _canonical(replace(taste, contributions=tuple(held.values())), settings, room_bytes)
 
 
-def merge(one: Taste, other: Taste, settings: TasteSettings) -> Taste:
-    """The union of two tastes (an anonymous visitor's and the user's)."""
+def merge(one: Taste, other: Taste, settings: TasteSettings, room_bytes: float = math.inf) -> Taste:
+    """The union of two tastes (an anonymous visitor's and the user's), in so many bytes."""
     held = {contribution.key: contribution for contribution in (*one.contributions, *other.contributions)}
-    return _canonical(held.values(), _summed(one.forgotten, other.forgotten, settings.half_life_s), settings)
+    forgotten = summed(one.forgotten, other.forgotten, settings.half_life_s)
+    floor = min((f for f in (one.floor, other.floor) if f is not None), default=None)
+    return _canonical(Taste(tuple(held.values()), forgotten, floor), settings, room_bytes)
+
+
+def strong_enough(
+    taste: Taste, contributions: Iterable[Contribution], settings: TasteSettings
+) -> tuple[Contribution, ...]:
+    """Those that the taste remembers or would; what is weaker has fallen out of it, if it was ever in it."""
+    return tuple(c for c in contributions if taste.floor is None or _rank(c, settings) < taste.floor)
 
 
 def net(contributions: Sequence[Contribution]) -> tuple[Contribution, ...]:
@@ -187,36 +200,31 @@ def net(contributions: Sequence[Contribution]) -> tuple[Contribution, ...]:
     return tuple(c for c in contributions if c.key not in gone)
 
 
-def _canonical(
-    contributions: Iterable[Contribution], forgotten: Forgotten | None, settings: TasteSettings
-) -> Taste:
-    # Without decay all views are equally strong: then the newest ones stay.
-    ordered = sorted(contributions, key=lambda c: (-c.strength(settings.half_life_s), -c.event_time_s, c.key))
-    for contribution in ordered[settings.capacity :]:
+def _canonical(taste: Taste, settings: TasteSettings, room_bytes: float) -> Taste:
+    """The taste with its contributions in order, and without those that there is no room for."""
+    ranked = sorted(((_rank(c, settings), c) for c in taste.contributions), key=lambda row: row[0])
+    kept = 0
+    for rank, contribution in ranked:
+        room_bytes -= contribution.packed_bytes
+        if kept == settings.capacity or room_bytes < 0 or (taste.floor is not None and rank >= taste.floor):
+            break
+        kept += 1
+    forgotten, floor = taste.forgotten, taste.floor
+    for rank, contribution in ranked[kept:]:
+        floor = rank if floor is None else min(floor, rank)
         # One by one and whatever it is paired with, or the sums would depend on the order of arrival. So a
         # purchase that falls out counts, though it was taken back: less than anything that is remembered.
-        if contribution.action not in TAKES_BACK:
-            forgotten = _summed(forgotten, _alone(contribution), settings.half_life_s)
-    return Taste(tuple(ordered[: settings.capacity]), forgotten)
+        # One whose embedding is still to be found (scale 0) has nothing to add.
+        if contribution.action not in TAKES_BACK and contribution.scale != 0.0:
+            forgotten = summed(
+                forgotten,
+                alone(contribution.embedding, contribution.weight, contribution.event_time_s),
+                settings.half_life_s,
+            )
+    return Taste(tuple(contribution for _, contribution in ranked[:kept]), forgotten, floor)
 
 
-def _alone(contribution: Contribution) -> Forgotten:
-    weighted = contribution.embedding * np.float32(abs(contribution.weight))
-    zeros = np.zeros_like(weighted)
-    if contribution.weight > 0:
-        return Forgotten(weighted, zeros, contribution.weight, 0.0, contribution.event_time_s)
-    return Forgotten(zeros, weighted, 0.0, -contribution.weight, contribution.event_time_s)
-
-
-def _summed(one: Forgotten | None, other: Forgotten | None, half_life_s: float) -> Forgotten | None:
-    if one is None or other is None:
-        return one or other
-    as_of_s = max(one.as_of_s, other.as_of_s)
-    one, other = one.at(as_of_s, half_life_s), other.at(as_of_s, half_life_s)
-    return replace(
-        one,
-        positive=one.positive + other.positive,
-        negative=one.negative + other.negative,
-        positive_weight=one.positive_weight + other.positive_weight,
-        negative_weight=one.negative_weight + other.negative_weight,
-    )
+def _rank(contribution: Contribution, settings: TasteSettings) -> Rank:
+    """Its place, the strongest first. Without decay all views are equally strong: the newest go first."""
+    strength = contribution.strength(settings.half_life_s)
+    return -strength, -contribution.event_time_s, contribution.key

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.taste.interests import Interest
+from models.taste.reasons import Reason, explained, weighed_embeddings
 from models.taste.rules import Rules
 
 
@@ -29,16 +30,6 @@ class Candidate:
     score: float
     embedding: NDArray[np.float32] | None
     payload: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """The contribution with the largest share of an item's score."""
-
-    product_id: str
-    garment_id: str
-    action: str
-    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +70,6 @@ class Offer:
     pinned: Sequence[tuple[int, Candidate]] = ()
     rules: Rules = field(default_factory=Rules)
     known: int = 0
-
-
-def reason(interest: Interest, embedding: NDArray[np.float32]) -> Reason | None:
-    """Why a garment with this embedding (D,) is near an interest.
-
-    The score is Σ wᵢ eᵢ·x over the interest's contributions; the share is the largest term's fraction of the
-    positive terms. None where no term is positive.
-    """
-    if not interest.contributions:
-        return None
-    terms = np.array(
-        [
-            weight * float(c.embedding @ embedding)
-            for c, weight in zip(interest.contributions, interest.weights, strict=True)
-        ]
-    )
-    positive = float(terms[terms > 0].sum())
-    best = int(terms.argmax())
-    if positive <= 0.0 or interest.weights[best] <= 0.0:
-        return None
-    found = interest.contributions[best]
-    return Reason(found.product_id, found.garment_id, found.action, min(1.0, float(terms[best]) / positive))
 
 
 def taste_places(settings: RankingSettings, known: int) -> int:
@@ -149,7 +118,7 @@ class _Set:
         return (
             candidate.product_id not in self.products
             and not (candidate.group_id and candidate.group_id in self.groups)
-            and not self.rules.blocks(candidate.product_id, candidate.payload)
+            and not (self.rules.by_id and self.rules.blocks(candidate.product_id, candidate.payload))
         )
 
     def take(self, candidate: Candidate) -> None:
@@ -157,7 +126,7 @@ class _Set:
         self.products.add(candidate.product_id)
         if candidate.group_id:
             self.groups.add(candidate.group_id)
-        self.parts[candidate.payload.get("part", "whole")] += 1
+        self.parts[_part(candidate)] += 1
         if candidate.embedding is not None:
             self.taken.append(candidate.embedding)
 
@@ -175,6 +144,7 @@ class _Set:
     def by_taste(self, offered: Sequence[tuple[Interest, Sequence[Candidate]]], most: int) -> list[Pick]:
         """Deal `most` places to the interests by weight; one with nothing left leaves its share to others."""
         pools = [(interest, _Pool(candidates, self.rules)) for interest, candidates in offered]
+        weighed: dict[int, NDArray[np.float32]] = {}
         dealt = [0.0] * len(pools)
         picks: list[Pick] = []
         while len(picks) < most:
@@ -191,7 +161,9 @@ class _Set:
             self.take(candidate)
             if candidate.embedding is None:
                 raise ValueError(f"candidate {candidate.garment_id}: got no embedding to explain it by")
-            picks.append(Pick(candidate, "taste", reason(interest, candidate.embedding)))
+            if turn not in weighed:
+                weighed[turn] = weighed_embeddings(interest)
+            picks.append(Pick(candidate, "taste", explained(interest, weighed[turn], candidate.embedding)))
         return picks
 
     def within_quota(self, part: str) -> bool:
@@ -204,29 +176,46 @@ class _Pool:
 
     def __init__(self, candidates: Sequence[Candidate], rules: Rules) -> None:
         scored = [(_boosted(c.score, rules.factor(c.product_id, c.payload)), c) for c in candidates]
-        self.left = sorted(scored, key=lambda row: (-row[0], row[1].garment_id))
-        self.exhausted = not self.left
+        scored.sort(key=lambda row: (-row[0], row[1].garment_id))
+        self.candidates = [candidate for _, candidate in scored]
+        self.scores = np.array([score for score, _ in scored])
+        self.left = list(range(len(scored)))
+        self.exhausted = not scored
+        self.embeddings: NDArray[np.float32] | None = None
+        self.alike = np.full(len(scored), -np.inf)
+        self.compared = 0
 
     def best(self, made: _Set) -> Candidate | None:
         """The best free candidate, within its part's quota as long as there is such a one."""
-        self.left = [row for row in self.left if made.free(row[1])]
-        allowed = [row for row in self.left if made.within_quota(row[1].payload.get("part", "whole"))]
+        self.left = [n for n in self.left if made.free(self.candidates[n])]
+        allowed = [n for n in self.left if made.within_quota(_part(self.candidates[n]))]
         if not allowed:
             self.exhausted = True
             return None
         diversity = made.settings.diversity
         if diversity <= 0 or not made.taken:
-            return allowed[0][1]
-        near = allowed[:48]
-        embeddings = np.stack([_embedding(c) for _, c in near])
-        alike = (embeddings @ np.stack(made.taken).T).max(axis=1)
-        scores = np.array([score for score, _ in near])
-        return near[int(((1 - diversity) * scores - diversity * alike).argmax())][1]
+            return self.candidates[allowed[0]]
+        self._compare(made.taken)
+        worth = (1 - diversity) * self.scores[allowed] - diversity * self.alike[allowed]
+        return self.candidates[allowed[int(worth.argmax())]]
+
+    def _compare(self, taken: Sequence[NDArray[np.float32]]) -> None:
+        """Note how alike each candidate is to what was taken since the last time."""
+        if self.embeddings is None:
+            self.embeddings = np.stack([_embedding(c) for c in self.candidates])
+        new = taken[self.compared :]
+        if new:
+            self.alike = np.maximum(self.alike, (self.embeddings @ np.stack(new).T).max(axis=1))
+        self.compared = len(taken)
 
 
 def _boosted(score: float, factor: float) -> float:
     """A greater factor is always better, also for a score below nought."""
     return score * factor if score >= 0.0 else score / factor
+
+
+def _part(candidate: Candidate) -> str:
+    return str(candidate.payload.get("part", "whole"))
 
 
 def _embedding(candidate: Candidate) -> NDArray[np.float32]:

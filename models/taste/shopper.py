@@ -5,18 +5,24 @@ In: what an interaction meant (action, product, garments, time, position in its 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.taste.contributions import Contribution, Taste, TasteSettings, add, merge, quantise
+from models.taste.codes import quantise
+from models.taste.contributions import Contribution, Taste, TasteSettings, add, merge, strong_enough
+from models.taste.exclusions import most_bytes, product_key, union, unit_time_s
 
 MAX_EXCLUDED: Final = 1000
 MAX_SEEN: Final = 200
 MAX_RECENT_EVENTS: Final = 256
+MAX_ALIASES_BYTES: Final = 1024
+STATE_BYTES: Final = 32_000
+"""Most bytes of a packed state for embeddings of up to 512 numbers; for longer ones in proportion."""
+_OTHER_BYTES: Final = 1400 + MAX_ALIASES_BYTES + 8 * MAX_RECENT_EVENTS
 
 
 class Position(NamedTuple):
@@ -53,19 +59,20 @@ class Shopper:
     Attributes:
         revision: grows with every answer, never falls.
         embedder: name of the embedder whose embeddings the taste holds.
-        seen, bought, dismissed: product key → newest event time (s); the newest 200 and 1,000 each.
+        seen, bought, dismissed: product key → newest event time (s, in whole units); the newest 200 and
+            1,000 each.
         applied: (topic, partition) → last applied offset.
         recent: keys of the last applied events, oldest first, against duplicates under new offsets.
-        aliases: anonymous ids whose tastes were merged into this one.
+        aliases: anonymous ids whose tastes were merged into this one, the last merged last.
         forward_to: the user that this anonymous id turned out to be; late events go there.
     """
 
     embedder: str
     revision: int = 0
     taste: Taste = field(default_factory=Taste)
-    seen: Mapping[int, float] = field(default_factory=dict)
-    bought: Mapping[int, float] = field(default_factory=dict)
-    dismissed: Mapping[int, float] = field(default_factory=dict)
+    seen: Mapping[int, int] = field(default_factory=dict)
+    bought: Mapping[int, int] = field(default_factory=dict)
+    dismissed: Mapping[int, int] = field(default_factory=dict)
     gender: str | None = None
     age_group: str | None = None
     applied: Mapping[tuple[str, int], int] = field(default_factory=dict)
@@ -85,7 +92,7 @@ class Shopper:
 
 
 def key_of(*texts: str) -> int:
-    """A 63-bit key of texts, for products, groups and events: small enough to keep by the thousand."""
+    """A 63-bit key of texts, for events and groups."""
     digest = hashlib.blake2b("\x00".join(texts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -96,9 +103,10 @@ def acted(shopper: Shopper, act: Act, garments: Iterable[GarmentSeen], settings:
     `garments` may be empty (a product that was removed meanwhile): then only the exclusions change.
     """
     found = tuple(garments)
-    share = settings.weight(act.action) / max(1, len(found))
-    taste = add(shopper.taste, (_contribution(act, garment, share) for garment in found), settings)
-    return _excluding(replace(shopper, taste=taste), act)
+    share = float(np.float32(settings.weight(act.action) / max(1, len(found))))
+    shopper = _excluding(shopper, act)
+    new = [_contribution(act, garment, share) for garment in found]
+    return replace(shopper, taste=add(shopper.taste, new, settings, _room_bytes(shopper, new)))
 
 
 def at(shopper: Shopper, position: Position, event_key: int | None) -> Shopper:
@@ -113,20 +121,25 @@ def at(shopper: Shopper, position: Position, event_key: int | None) -> Shopper:
 
 
 def merged(user: Shopper, anonymous: Shopper, alias: str, settings: TasteSettings) -> Shopper:
-    """The user with an anonymous id's taste: the union of both; merging it again changes nothing."""
+    """The user with an anonymous id's taste: the union of both; merging it again changes nothing.
+
+    Of more aliases than fit, the first merged are let go.
+    """
     other = anonymous.taste
-    if alias in user.aliases:  # its sums are in already, and sums have no ids to tell them by
-        other = replace(other, forgotten=None)
-    return replace(
+    if alias in user.aliases:  # sums are in already, theirs and of what fell out; they have no ids to tell
+        other = Taste(strong_enough(user.taste, other.contributions, settings))
+    aliases = user.aliases if alias in user.aliases else (*user.aliases, alias)
+    both = replace(
         user,
-        taste=merge(user.taste, other, settings),
-        seen=_union(user.seen, anonymous.seen, MAX_SEEN),
-        bought=_union(user.bought, anonymous.bought, MAX_EXCLUDED),
-        dismissed=_union(user.dismissed, anonymous.dismissed, MAX_EXCLUDED),
+        seen=union(user.seen, anonymous.seen, MAX_SEEN),
+        bought=union(user.bought, anonymous.bought, MAX_EXCLUDED),
+        dismissed=union(user.dismissed, anonymous.dismissed, MAX_EXCLUDED),
         gender=user.gender or anonymous.gender,
         age_group=user.age_group or anonymous.age_group,
-        aliases=tuple(dict.fromkeys((*user.aliases, alias))),
+        aliases=_last_that_fit(aliases),
     )
+    room_bytes = _room_bytes(both, other.contributions)
+    return replace(both, taste=merge(user.taste, other, settings, room_bytes))
 
 
 def unresolved(shopper: Shopper, embedder: str) -> set[str]:
@@ -135,27 +148,31 @@ def unresolved(shopper: Shopper, embedder: str) -> set[str]:
     return {c.product_id for c in shopper.taste.contributions if other or c.scale == 0.0}
 
 
-def reembedded(shopper: Shopper, embedder: str, embeddings: Mapping[str, NDArray[np.float32]]) -> Shopper:
+def reembedded(
+    shopper: Shopper,
+    embedder: str,
+    embeddings: Mapping[str, NDArray[np.float32]],
+    settings: TasteSettings,
+) -> Shopper:
     """The shopper with what `embeddings` (by garment id) has of the contributions; the rest waits (scale 0).
 
     Sums of what was forgotten belong to the other embedder and go.
     """
     same = shopper.embedder == embedder
-    held = shopper.taste.contributions
-    lengths = [len(e) for e in embeddings.values()] or [len(c.codes) for c in held if c.scale != 0.0]
-    nothing = np.zeros(lengths[0] if lengths else 0, np.int8)
     rebuilt = []
-    for c in held:
+    for c in shopper.taste.contributions:
         embedding = embeddings.get(c.garment_id)
         if same and c.scale != 0.0:
             rebuilt.append(c)
         elif embedding is None:
-            rebuilt.append(replace(c, codes=nothing, scale=0.0))
+            rebuilt.append(replace(c, codes=np.zeros(0, np.int8), scale=0.0))
         else:
             codes, scale = quantise(embedding)
             rebuilt.append(replace(c, codes=codes, scale=scale))
-    taste = Taste(tuple(rebuilt), shopper.taste.forgotten if same else None)
-    return replace(shopper, embedder=embedder, taste=taste)
+    old = shopper.taste
+    taste = Taste(tuple(rebuilt), old.forgotten if same else None, old.floor)
+    room_bytes = _room_bytes(shopper, rebuilt)  # embeddings of the new embedder may be longer
+    return replace(shopper, embedder=embedder, taste=add(taste, (), settings, room_bytes))
 
 
 def _contribution(act: Act, garment: GarmentSeen, weight: float) -> Contribution:
@@ -174,25 +191,36 @@ def _contribution(act: Act, garment: GarmentSeen, weight: float) -> Contribution
 
 
 def _excluding(shopper: Shopper, act: Act) -> Shopper:
-    key, time_s = key_of(act.product_id), act.event_time_s
+    new = {product_key(act.product_id): unit_time_s(act.event_time_s)}
     match act.action:
         case "product.purchased":
-            return replace(shopper, bought=_newest(shopper.bought, key, time_s, MAX_EXCLUDED))
+            return replace(shopper, bought=union(shopper.bought, new, MAX_EXCLUDED))
         case "product.dismissed":
-            return replace(shopper, dismissed=_newest(shopper.dismissed, key, time_s, MAX_EXCLUDED))
+            return replace(shopper, dismissed=union(shopper.dismissed, new, MAX_EXCLUDED))
         case _:
-            return replace(shopper, seen=_newest(shopper.seen, key, time_s, MAX_SEEN))
+            return replace(shopper, seen=union(shopper.seen, new, MAX_SEEN))
 
 
-def _newest(held: Mapping[int, float], key: int, time_s: float, most: int) -> dict[int, float]:
-    return _union(held, {key: time_s}, most)
+def _last_that_fit(aliases: Sequence[str]) -> tuple[str, ...]:
+    room_bytes, kept = MAX_ALIASES_BYTES, 0
+    for alias in reversed(aliases):
+        room_bytes -= 2 + len(alias.encode())
+        if room_bytes < 0:
+            break
+        kept += 1
+    return tuple(aliases[len(aliases) - kept :])
 
 
-def _union(one: Mapping[int, float], other: Mapping[int, float], most: int) -> dict[int, float]:
-    """Both, each key with its newest time; the newest `most`."""
-    grown = dict(one)
-    for key, time_s in other.items():
-        grown[key] = max(time_s, grown.get(key, time_s))
-    if len(grown) <= most:
-        return grown
-    return dict(sorted(grown.items(), key=lambda row: (-row[1], row[0]))[:most])
+def _room_bytes(shopper: Shopper, new: Sequence[Contribution]) -> int:
+    """What the contributions may take of a packed state, beside what all else takes at most.
+
+    Exclusions only grow in number, and so the room only shrinks: the same in any order of events.
+    """
+    held = (*shopper.taste.contributions, *new)
+    dim = max((len(c.codes) for c in held), default=0)
+    if shopper.taste.forgotten is not None:
+        dim = max(dim, len(shopper.taste.forgotten.positive))
+    sums_bytes = 8 * dim + 24
+    excluded = (shopper.seen, shopper.bought, shopper.dismissed)
+    excluded_bytes = sum(most_bytes(len(keys)) for keys in excluded)
+    return STATE_BYTES * max(dim, 512) // 512 - _OTHER_BYTES - sums_bytes - excluded_bytes

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.datasets.drawn import DrawnProduct, draw_catalogue, draw_photo
-from models.lite0 import FEATURES, SIDE_PX, Lite0, fast_bf16
+from models.lite0 import SIDE_PX, Lite0, fast_bf16
 from models.photo import decode_photo
 from models.vision import square_picture
 
@@ -67,14 +67,14 @@ def fit(photos: Array, drawn: Array, dim: int) -> Projection:
     """
     mean = photos.mean(axis=0)
     apart = unit(drawn.mean(axis=0) - mean)
-    others = np.eye(FEATURES) - np.outer(apart, apart)
+    others = np.eye(len(mean)) - np.outer(apart, apart)
     spread = (np.cov(photos, rowvar=False) + np.cov(drawn, rowvar=False)) / 2
     return Projection(mean, *_principal(others @ spread @ others, dim))
 
 
 def fit_plain(photos: Array, dim: int, *, centred: bool) -> Projection:
     """Return the ordinary principal components of photos: what `fit` is compared with."""
-    mean = photos.mean(axis=0) if centred else np.zeros(FEATURES)
+    mean = photos.mean(axis=0) if centred else np.zeros(photos.shape[1])
     return Projection(mean, *_principal((photos - mean).T @ (photos - mean), dim))
 
 

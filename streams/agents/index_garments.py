@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import models.catalogue as catalogue
 from models.catalogue import IMAGE_FIELDS, Effect, ProductRecord, Version
@@ -22,6 +22,9 @@ from streams.agents.product_points import as_event, points, product_payload
 from streams.handling import Handling
 from streams.record import Record, send_event
 from vectorstore.base import GarmentPoint, VectorStore
+
+MAX_LINK_CHARS: Final = 2000
+"""Of a link to a photo, as the events and sets that name it have it; an inline photo may be longer."""
 
 ProductEvent = ProductUploaded | ProductUpdated | ProductRemoved
 
@@ -97,16 +100,28 @@ class IndexGarments:
         self.handling.progressed()
 
     async def _turn(self, jobs: Sequence[_Job]) -> None:
+        try:
+            await self._apply(jobs)
+        except Exception as error:
+            if len(jobs) == 1:
+                await self.handling.bury(jobs[0].record, error)
+                return
+            for job in jobs:  # so that one that fails takes no other along
+                await self._turn([job])
+            return
+        to_see = [job for job in jobs if job.effect is Effect.INDEX]
+        await asyncio.gather(*(self._or_buried(job, self._look_up) for job in to_see))
+        await self._see([job for job in to_see if not job.failed])
+        await asyncio.gather(*(self._or_buried(job, self._write) for job in jobs if not job.failed))
+
+    async def _apply(self, jobs: Sequence[_Job]) -> None:
+        """Look up what is known of the products, and say what becomes of it."""
         ids = [job.data.id for job in jobs]
         held = await self.handling.retried(lambda: self.store.get_records(ids), jobs[0].record)
         for job in jobs:
             version = Version(job.event.time.timestamp(), job.record.offset)
             job.before = catalogue.unpack(held.get(job.data.id))
             job.after, job.effect = catalogue.apply(job.before, job.data, version)
-        to_see = [job for job in jobs if job.effect is Effect.INDEX]
-        await asyncio.gather(*(self._or_buried(job, self._look_up) for job in to_see))
-        await self._see([job for job in to_see if not job.failed])
-        await asyncio.gather(*(self._or_buried(job, self._write) for job in jobs if not job.failed))
 
     async def _or_buried(self, job: _Job, step: Callable[[_Job], Awaitable[None]]) -> None:
         try:
@@ -146,6 +161,8 @@ class IndexGarments:
         """The reference of an inline photo, or the link itself; the photo is decoded on the way."""
         try:
             with self.metrics.timed("decode"):
+                if not _is_inline(link) and len(link) > MAX_LINK_CHARS:
+                    raise ValueError(f"got {len(link)} characters, expected at most {MAX_LINK_CHARS}")
                 data = await self.media.fetch(link)
                 photo = await asyncio.to_thread(decode_photo, data)
                 if _is_inline(link):

@@ -6,8 +6,8 @@ In: popularity and the index. Out: candidates by slot, in stock now, without wha
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from models.taste.exclusions import product_key
 from models.taste.ranking import Candidate
-from models.taste.shopper import key_of
 from streams.trending import Trending
 from vectorstore.base import GarmentPoint, VectorStore
 
@@ -35,7 +35,7 @@ class PopularGarments:
     ) -> Slots:
         """What may fill a set of `length` places."""
         keys = set(excluded)
-        ranked = [pid for pid in self.trending.popular() if key_of(pid) not in keys][: 3 * length]
+        ranked = [pid for pid in self.trending.popular() if product_key(pid) not in keys][: 3 * length]
         found = await self.store.fetch_products(ranked) if ranked else {}
         trending = [
             candidate_of(best_of(found[product_id]), 1.0 / (1 + place))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from models.catalogue import Effect, ProductRecord
+from models.taste.exclusions import product_key
 from models.taste.shopper import key_of
 from models.vision import Garment, garment_id
 from schemas.base import Record as Schema
@@ -15,6 +16,7 @@ from schemas.garments import GarmentsIndexed, GarmentsRemoved, GarmentsUpdated, 
 from vectorstore.base import GarmentPoint
 
 SOURCE: Final = "lookstream/index-garments"
+_MAX_ID_CHARS: Final = 1024
 _COPIED: Final = ("title", "link", "price", "brand", "color", "gender", "age_group", "item_group_id")
 
 
@@ -45,7 +47,7 @@ def points(
             garment.embedding,
             shared
             | {
-                "product_key": key_of(product_id),
+                "product_key": product_key(product_id),
                 "indexed_at": indexed_at_s,
                 "image": image,
                 "image_link": links[min(image, len(links) - 1)],
@@ -78,7 +80,7 @@ def as_event(
     version = ProductVersion(event_time_s=record.newest.event_time_s, offset=record.newest.offset)
     kind, data = _data(product_id, record, effect, found, detector, embedder, version)
     return Event(
-        id=f"{kind}:{cause.source}:{cause.id}"[:1024],
+        id=_event_id(kind, cause),
         source=SOURCE,
         type=kind,
         time=cause.time,
@@ -86,6 +88,11 @@ def as_event(
         data=data.model_dump(mode="json", exclude_none=True),
         extensions={"traceparent": cause.traceparent} if cause.traceparent else {},
     )
+
+
+def _event_id(kind: str, cause: Event) -> str:
+    text = f"{kind}:{cause.source}:{cause.id}"
+    return text if len(text) <= _MAX_ID_CHARS else f"{kind}:{key_of(cause.source, cause.id):016x}"
 
 
 def _data(

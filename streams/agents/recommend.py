@@ -48,8 +48,22 @@ class _Request:
     interests: tuple[Interest, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What a set was made of: the taste that it answers, what was offered and what was picked."""
+
+    header: TasteUpdated
+    shopper: Shopper
+    offer: Offer
+    picks: Sequence[Pick]
+
+
+def _unwatched(composed: Composed) -> None:
+    pass
+
+
 class Recommend:
-    """The agent. `ranking` says how a set is put together."""
+    """The agent. `ranking` says how a set is put together; `watch` is told what each was made of."""
 
     def __init__(
         self,
@@ -61,8 +75,9 @@ class Recommend:
         handling: Handling,
         clock: Callable[[], float] = time.time,
         rules: Callable[[], Rules] = Rules,
+        watch: Callable[[Composed], None] = _unwatched,
     ) -> None:
-        self.rules = rules
+        self.rules, self.watch = rules, watch
         self.store, self.popular, self.model, self.settings = store, popular, model, settings
         self.ranking, self.handling, self.clock = ranking, handling, clock
         self.metrics, self.outbox = handling.metrics, handling.outbox
@@ -179,7 +194,9 @@ class Recommend:
                 self.ranking.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
             )
             offer = replace(offer, trending=more.trending, fresh=more.fresh)
-        return compose(offer, self.ranking)
+        picks = compose(offer, self.ranking)
+        self.watch(Composed(request.header, shopper, offer, picks))
+        return picks
 
     async def _pinned(self, rules: Rules, request: _Request) -> list[tuple[int, Candidate]]:
         """What the rules pin and this shopper may see, with the places it wants."""

@@ -28,18 +28,12 @@ from models.taste.shopper import (
 from schemas import events
 from schemas.cloudevents import Event
 from schemas.errors import SchemaError, shape
-from schemas.interactions import (
-    ProductInteraction,
-    RecommendationsViewed,
-    ShopperArrived,
-    UserErased,
-    UserIdentified,
-)
+from schemas.interactions import ProductInteraction, RecommendationsViewed, ShopperArrived
 from schemas.recommendations import Through, Trigger
-from schemas.requests import ErasureRequested, HandoverRequested, TasteHandedOver, TasteRequested
+from schemas.requests import TasteHandedOver, TasteRequested
 from schemas.tastes import TasteUpdated, pack
 from streams.agents.erasure import Markers
-from streams.agents.identities import FORWARDED, Identities
+from streams.agents.identities import Identities
 from streams.agents.wait_for_garments import KEY_HEADER, TICK
 from streams.handling import Handling
 from streams.record import Record, murmur2_partition, send_event
@@ -89,7 +83,7 @@ class UpdateTastes:
     async def handle(self, record: Record) -> None:
         """Apply one record; raises SchemaError where it is no event of the contract."""
         if TICK in record.headers:
-            self.markers.expire(list(self.table.keys()), record.appended_at_s - self.marker_s)
+            self.markers.expire(record.partition, record.appended_at_s - self.marker_s)
             return
         requests = record.topic == "taste-requests"
         accepted = events.TASTE_REQUESTS if requests else events.INTERACTIONS
@@ -98,11 +92,12 @@ class UpdateTastes:
         if (home := self.partition_of(key)) != record.partition:
             await self.outbox.send(record.topic, record.key, record.value, record.headers, home)
             return  # another client's partitioner put it here; a shopper has one partition
-        if await self._about_identity(event, data, record):
+        if await self.identities.dealt_with(event, data, record):
             return
         with self.metrics.timed("taste"):
             try:
-                after = await self._applied(await self._current(data.user_id), event, data, record)
+                shopper = await self._resolved(self._load(data.user_id))
+                after = await self._applied(shopper, event, data, record)
             except NotYetError:
                 headers = [*record.headers, (KEY_HEADER, key)]
                 await self.outbox.send("waiting", data.product_id.encode(), record.value, headers)
@@ -113,31 +108,6 @@ class UpdateTastes:
             self.table[key] = packed
         await self._send(packed, after.revision, event, data, record)
 
-    async def _about_identity(self, event: Event, data: Any, record: Record) -> bool:
-        """Whether the event was about who is who, or is nobody's any more, and has been dealt with."""
-        if isinstance(data, (UserErased, ErasureRequested)):
-            await self.identities.erase(data.user_id, event, record)
-            return True
-        if isinstance(data, HandoverRequested):
-            await self.identities.hand_over(data, event)
-            return True
-        marker = self.markers.get(data.user_id)
-        if marker is not None and event.time.timestamp() <= marker.erased_at_s:
-            return True  # it happened before the erasure: replayed, late or released from waiting
-        if isinstance(data, UserIdentified):
-            await self.identities.ask_for_taste(data, event)
-            return True
-        to_user_id = self._load(data.user_id).forward_to
-        if (
-            to_user_id is not None
-            and not isinstance(data, TasteHandedOver)
-            and FORWARDED not in event.extensions
-        ):
-            if record.topic == "interactions":
-                await self.identities.forward(to_user_id, data.user_id, event)
-            return True
-        return False
-
     def _load(self, user_id: str) -> Shopper:
         packed = self.table.get(user_id.encode())
         if packed is not None:
@@ -145,15 +115,14 @@ class UpdateTastes:
         marker = self.markers.get(user_id)
         return Shopper(self.embedder, revision=marker.revision if marker else 0)
 
-    async def _current(self, user_id: str) -> Shopper:
-        """The shopper with embeddings of the embedder that runs now."""
-        shopper = self._load(user_id)
+    async def _resolved(self, shopper: Shopper) -> Shopper:
+        """The shopper with embeddings of the embedder that runs now, as far as their garments are found."""
         wanted = unresolved(shopper, self.embedder)
         if not wanted:
             return shopper
         found = await self.store.fetch_products(sorted(wanted))
         embeddings = {point.garment_id: point.embedding for points in found.values() for point in points}
-        return reembedded(shopper, self.embedder, embeddings)
+        return reembedded(shopper, self.embedder, embeddings, self.settings)
 
     async def _applied(self, shopper: Shopper, event: Event, data: Any, record: Record) -> Shopper | None:
         """The shopper after the event, None where it asks for no answer."""
@@ -161,7 +130,8 @@ class UpdateTastes:
         if isinstance(data, TasteRequested):
             return at(shopper, position, None)
         if isinstance(data, TasteHandedOver):
-            return at(self.identities.merge(shopper, data), position, None)
+            merged = await self.identities.merge(shopper, data, event)
+            return at(await self._resolved(merged), position, None)
         event_key = key_of(event.source, event.id)
         if shopper.knows(position, event_key):
             return at(shopper, position, event_key)

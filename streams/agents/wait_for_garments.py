@@ -23,6 +23,8 @@ ERASE: Final = ("lookstream-erase", b"1")
 KEY_HEADER: Final = "lookstream-key"
 """On `waiting`: the key that the interaction had on `interactions`."""
 MAX_PARKED: Final = 1000
+MAX_PARKED_BYTES: Final = 4_000_000
+"""Of one product's row: the changelog takes records of 8 MB."""
 
 
 class ExpiredError(Exception):
@@ -54,23 +56,28 @@ class WaitForGarments:
             )
             if event.type != "garments.updated":
                 await self._release(record.key)
+        elif record.key is not None:  # whatever headers an interaction may carry
+            await self._park(record)
         elif TICK in record.headers:
             await self._sweep(record)
         elif ERASE in record.headers:
             self._forget(record)
         else:
-            await self._park(record)
+            raise SchemaError("key", "nothing", "a product id", where="waiting")
 
     async def _park(self, record: Record) -> None:
         if record.key is None or record.value is None:
-            raise SchemaError("key", shape(record.key), "a product id", where="waiting")
+            raise SchemaError("value", shape(record.value), "an interaction", where="waiting")
         held = _unpack(self.table.get(record.key))
         place = [record.partition, record.offset]
-        if len(held) >= MAX_PARKED:
-            raise FullError(f"{MAX_PARKED} interactions wait for product {record.key.decode()!r} already")
         if place not in (parked[0] for parked in held):
             row = [place, record.value, [list(h) for h in record.headers], record.appended_at_s]
-            self.table[record.key] = msgpack.packb([*held, row])
+            packed = msgpack.packb([*held, row])
+            if len(held) >= MAX_PARKED or len(packed) > MAX_PARKED_BYTES:
+                full = FullError(f"{len(held)} interactions wait for product {record.key.decode()!r} already")
+                await self.handling.bury(_original(row), full)
+                return
+            self.table[record.key] = packed
         # The product may have been indexed after the interaction looked and before it was parked.
         if await self._has_come(record.key.decode()):
             await self._release(record.key)
@@ -130,5 +137,6 @@ def _original(parked: Any) -> Record:
     """The record as it was on `interactions`, with its place on `waiting`."""
     (partition, offset), value, pairs, appended_at_s = parked
     headers = tuple((name, raw) for name, raw in pairs if name != KEY_HEADER)
-    key = next((raw for name, raw in pairs if name == KEY_HEADER), None)
+    # The last one: before it may come one of the producer's own.
+    key = next((raw for name, raw in reversed(pairs) if name == KEY_HEADER), None)
     return Record("waiting", partition, offset, key, value, headers, appended_at_s)

@@ -32,7 +32,7 @@ def test_bad_embeddings_are_refused(store: Any) -> None:
         with pytest.raises(InvalidRequest, match="query: embedding"):
             store.nearest_tastes(embedding, 1)
         with pytest.raises(InvalidRequest, match=r"taste .*: embedding"):
-            store.upsert_tastes([TastePoint(uuid_of("t"), "u", embedding, {"part": "upper"})])
+            store.replace_tastes({"u": [TastePoint(uuid_of("t"), "u", embedding, {"part": "upper"})]})
     assert store.count() == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from vectorstore_cases import AXES, DIM, found, garment, put, toward, uuid_of
 
-from vectorstore.base import TastePoint
+from vectorstore.base import InvalidRequest, TastePoint
 
 
 def test_replacing_a_product_leaves_only_the_new_garments(store: Any) -> None:
@@ -120,9 +120,9 @@ def test_tastes(store: Any) -> None:
     def taste(user_id: str, part: str, embedding: NDArray[np.float32]) -> TastePoint:
         return TastePoint(uuid_of(f"{user_id}/{part}"), user_id, embedding, {"part": part, "weight": 2.5})
 
-    store.upsert_tastes([taste("alice", "lower", AXES[0]), taste("alice", "upper", AXES[1])])
-    store.upsert_tastes([taste("bella", "lower", toward(0, 1, 0.5))])
-    store.upsert_tastes([])
+    lower, upper = taste("alice", "lower", AXES[0]), taste("alice", "upper", AXES[1])
+    store.replace_tastes({"alice": [lower, upper], "bella": [taste("bella", "lower", toward(0, 1, 0.5))]})
+    store.replace_tastes({})
     hits = store.nearest_tastes(AXES[0], 5)
     assert [(hit.user_id, hit.payload["part"]) for hit in hits] == [
         ("alice", "lower"),
@@ -135,11 +135,21 @@ def test_tastes(store: Any) -> None:
         "bella",
         "alice",
     ]
-    store.upsert_tastes([taste("alice", "lower", AXES[5])])
-    assert [hit.user_id for hit in store.nearest_tastes(AXES[0], 1)] == ["bella"]
+    store.replace_tastes({"alice": [taste("alice", "lower", AXES[5])], "cathy": []})
+    assert [hit.user_id for hit in store.nearest_tastes(AXES[0], 5)] == ["bella", "alice"]
+    many = {f"user-{n}": [taste(f"user-{n}", "lower", AXES[n % DIM])] for n in range(50)}
+    store.replace_tastes(many)
+    assert len(store.nearest_tastes(AXES[0], 100)) == 52
+    store.replace_tastes(dict.fromkeys(many, ()))
+    assert len(store.nearest_tastes(AXES[0], 100)) == 2
+    store.replace_tastes({"alice": [lower, upper]})
     assert store.delete_tastes("alice") == 2
     assert store.delete_tastes("alice") == 0
     assert [hit.user_id for hit in store.nearest_tastes(AXES[5], 5)] == ["bella"]
+    with pytest.raises(InvalidRequest, match="user_id 'alice', expected 'bella'"):
+        store.replace_tastes({"bella": [lower]})
+    with pytest.raises(InvalidRequest, match="taste_id is given twice"):
+        store.replace_tastes({"alice": [upper, upper]})
 
 
 def test_info(store: Any) -> None:

@@ -2,174 +2,66 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from random import Random
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from drawn_photos import Photos
-from running_shop import RunningShop, is_running, services_below, until
-
-from models.taste.contributions import TasteSettings
-from models.taste.shopper import Act, GarmentSeen, Shopper, acted, key_of
-from models.visions import describe
-from streams.kafka.producer import Delivery
-from vectorstore.base import GarmentPoint
-from vectorstore.open import open_store
-from vectorstore.paths import socket_path
+from flowing import Flow, assert_nothing_lost_or_doubled
+from running_shop import RunningShop, until
 
 pytestmark = pytest.mark.broker
-
-ACTIONS = (
-    *("product.viewed", "product.clicked", "product.added_to_cart", "product.added_to_wishlist"),
-    *("product.purchased", "product.dismissed", "product.refunded", "product.removed_from_cart"),
-)
-RECOVERED_WITHIN_S = 60.0
-RATE_HZ = 40.0
-
-
-class Flow:
-    """Shoppers who act and a catalogue that grows, at a modest rate, from a thread of its own."""
-
-    def __init__(self, shop: RunningShop, photos: Photos, seed: int) -> None:
-        self.shop, self.photos, self.random = shop, photos, Random(seed)
-        self.users = [f"user-{seed}-{n}-{uuid4().hex[:6]}" for n in range(6)]
-        self.acts: list[tuple[Delivery, str, str, str, datetime]] = []
-        self.uploads: list[tuple[Delivery, str]] = []
-        self._stop = threading.Event()
-        self._enough = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Flow:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def wait_for(self, acts: int) -> None:
-        """Wait until that many acts were sent from now on."""
-        for _ in range(acts):
-            assert self._enough.acquire(timeout=60.0)
-
-    def accepted(self) -> list[tuple[str, str, str, str, datetime]]:
-        """(event id, user, action, product, event time) of the acts that the broker acknowledged."""
-        return [(d.event_id, *rest) for d, *rest in self.acts if d.wait(60.0) and d.failure is None]
-
-    def _run(self) -> None:
-        while not self._stop.wait(1 / RATE_HZ):
-            self._act()
-            if self.random.random() < 0.1:
-                self._upload()
-            self._enough.release()
-
-    def _act(self) -> None:
-        user, action = self.random.choice(self.users), self.random.choice(ACTIONS)
-        product_id = self.random.choice(self.photos.drawn).product_id
-        ago = timedelta(milliseconds=self.random.randrange(864_000_000))
-        event_time = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()), UTC) - ago
-        data = {"user_id": user, "product_id": product_id}
-        delivery = self.shop.interactions.publish(action, data, event_time=event_time)  # type: ignore[arg-type]
-        self.acts.append((delivery, user, action, product_id, event_time))
-
-    def _upload(self) -> None:
-        product_id = f"new-{uuid4().hex[:12]}"
-        product = self.photos.upload(self.random.choice(self.photos.drawn), id=product_id)
-        self.uploads.append((self.shop.products.uploaded(product), product_id))
 
 
 @pytest.fixture(scope="module")
 def shop(photos: Photos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
+    """A shop of its own: what runs in it is killed."""
     with RunningShop(tmp_path_factory.mktemp("killed"), photos.folder) as running:
         running.upload(*map(photos.upload, photos.drawn))
         yield running
 
 
-def embeddings(shop: RunningShop, product_ids: list[str]) -> dict[str, list[GarmentPoint]]:
-    """The garments of products, as the index has them."""
-    known = describe("lite0")
-
-    async def fetch() -> dict[str, list[GarmentPoint]]:
-        path = socket_path(shop.data_dir)
-        store = await open_store(url=None, api_key=None, socket_path=path, model=known.embedder, dim=known.dim)
-        try:
-            return await store.fetch_products(product_ids)
-        finally:
-            await store.close()
-
-    return asyncio.run(fetch())
-
-
-def expected(flow: Flow, garments: dict[str, list[GarmentPoint]]) -> dict[str, Shopper]:
-    """What the pure core makes of the accepted acts, in whatever order."""
-    shoppers: dict[str, Shopper] = {}
-    for event_id, user, action, product_id, event_time in flow.accepted():
-        seen = [GarmentSeen(g.garment_id, g.payload["part"], g.embedding) for g in garments[product_id]]
-        worn = [garment for garment in seen if garment.part != "whole"] or seen
-        act = Act(key_of("test", event_id), action, product_id, event_time.timestamp())
-        shopper = shoppers.get(user, Shopper(describe("lite0").embedder))
-        shoppers[user] = acted(shopper, act, worn, TasteSettings())
-    return shoppers
+@pytest.mark.parametrize("services", ["shopper", "catalogue", "vectors", "vectors broker shopper"])
+def test_killed_services_lose_nothing(shop: RunningShop, photos: Photos, services: str) -> None:
+    names = services.split()
+    killed = {name: shop.services()[name] for name in names}
+    with Flow(shop, photos, seed=len(services)) as flow:
+        flow.wait_for(25)
+        for pid in killed.values():
+            os.kill(pid, signal.SIGKILL)
+        flow.wait_for(25)
+        for name, pid in killed.items():
+            until(f"{name} runs again", lambda n=name, p=pid: shop.services().get(n) not in (None, p))
+        flow.wait_for(10)
+    assert_nothing_lost_or_doubled(shop, flow)
 
 
-def remembered(shopper: Shopper) -> Any:
-    """Everything that events put into a taste, comparable."""
-    return (
-        [
-            (c.event_key, c.garment_id, c.action, c.event_time_s, c.weight, c.codes.tobytes(), c.scale)
-            for c in shopper.taste.contributions
-        ],
-        shopper.bought,
-        shopper.dismissed,
-        shopper.seen,
-    )
-
-
-def assert_nothing_lost_or_doubled(shop: RunningShop, flow: Flow) -> None:
-    observer = shop.observer
-    acts = flow.accepted()
-    assert len(acts) > 20
-    observer.wait(
-        "every accepted interaction in a set's includes",
-        lambda: all(event_id in observer.answers for event_id, *_ in acts),
-        RECOVERED_WITHIN_S,
-    )
-    uploads = {product_id for delivery, product_id in flow.uploads if delivery.wait(60.0)}
-    observer.wait(
-        "every accepted upload searchable", lambda: uploads <= observer.indexed(), RECOVERED_WITHIN_S
-    )
-    assert set(embeddings(shop, sorted(uploads))) == uploads
-    assert observer.dead == []
-    garments = embeddings(shop, sorted({product_id for *_, product_id, _ in acts}))
-    for user, shopper in expected(flow, garments).items():
-        assert remembered(observer.shopper(user)) == remembered(shopper), user
-        assert_last_is_newest(shop, user)
-
-
-def assert_last_is_newest(shop: RunningShop, user: str) -> None:
-    """On both topics a shopper's last record has the highest revision."""
-    for revisions in (
-        [taste.revision for taste, _ in shop.observer.tastes[user]],
-        [answer.revision for answer in shop.observer.sets[user]],
-    ):
-        assert revisions[-1] == max(revisions), (user, revisions)
-
-
-@pytest.mark.parametrize("service", ["shopper", "catalogue", "vectors", "broker"])
-def test_a_killed_service_loses_nothing(shop: RunningShop, photos: Photos, service: str) -> None:
-    killed = shop.services()[service]
-    with Flow(shop, photos, seed=len(service)) as flow:
-        flow.wait_for(30)
-        os.kill(killed, signal.SIGKILL)
-        flow.wait_for(40)
-        until(f"{service} runs again", lambda: shop.services().get(service) not in (None, killed))
+def test_a_broker_killed_while_it_starts_is_started_again(shop: RunningShop, photos: Photos) -> None:
+    with Flow(shop, photos, seed=99) as flow:
         flow.wait_for(20)
+        first = shop.services()["broker"]
+        os.kill(first, signal.SIGKILL)
+        second = until("it starts", lambda: (b := shop.services().get("broker")) not in (None, first) and b)
+        os.kill(second, signal.SIGKILL)
+        until("it starts again", lambda: shop.services().get("broker") not in (None, first, second))
+    assert_nothing_lost_or_doubled(shop, flow)
+
+
+def test_workers_that_join_and_leave_a_backlog_lose_nothing(shop: RunningShop, photos: Photos) -> None:
+    with Flow(shop, photos, seed=7) as flow:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            flow.burst(120)
+            other = shop.start_command("worker", "shopper", instance="2")
+            try:
+                assert other.stdout is not None
+                assert other.stdout.readline(), "the second worker did not become ready"
+                flow.burst(120)
+                flow.wait_for(20)
+                other.send_signal(number)
+                other.wait(20.0)
+            finally:
+                other.kill()
+                other.wait()
+                other.stdout.close()
     assert_nothing_lost_or_doubled(shop, flow)

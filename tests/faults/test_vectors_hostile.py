@@ -134,7 +134,7 @@ def test_bad_arguments_are_the_callers_fault_and_the_connection_goes_on(tmp_path
         ("update_payload", {"product_id": "p", "changes": {"in_stock": "yes"}}),
         ("delete_product", {"product_id": ["p"]}),
         ("put_records", {"records": {"p": "text"}}),
-        ("upsert_tastes", {"tastes": None}),
+        ("replace_tastes", {"user_ids": ["u"], "tastes": None}),
         ("nearest_tastes", {"embedding": AXIS.tobytes(), "k": 1, "parts": "upper"}),
         ("hello", {"protocol": 0, "model": "m", "dim": DIM}),
     ]

@@ -42,14 +42,13 @@ def test_every_view_changes_the_next_set(shop: RunningShop, photos: Photos) -> N
     for count, product_id in enumerate(viewed, 1):
         event_id = shop.act("product.viewed", user, product_id)
         answer = shop.observer.answer(event_id)
-        assert answer.trigger.id == event_id
-        assert answer.includes == [event_id]
+        assert event_id in answer.includes
         assert answer.revision > before.revision
         assert shown(answer) != shown(before), f"view {count} changed nothing"
         assert not set(viewed[:count]) & set(ids(answer))
         assert len(set(ids(answer))) == len(ids(answer)) == 24
         before = answer
-    assert before.strategy == "taste"
+    assert before.strategy.startswith("taste")
     reasons = [item.because for item in before.items if item.slot == "taste"]
     assert reasons
     assert all(because.product_id in viewed for because in reasons if because)

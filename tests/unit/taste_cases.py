@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.taste.codes import quantise
 from models.taste.contributions import (
     DAY_S,
     TAKES_BACK,
@@ -14,7 +15,6 @@ from models.taste.contributions import (
     Forgotten,
     Taste,
     TasteSettings,
-    quantise,
 )
 
 DIM = 8
@@ -73,6 +73,7 @@ def fields(c: Contribution) -> tuple[Any, ...]:
 def assert_same_taste(one: Taste, other: Taste) -> None:
     """Identical contributions in the same order; sums to 1e-5 of all the weight in them."""
     assert list(map(fields, one.contributions)) == list(map(fields, other.contributions))
+    assert one.floor == other.floor
     assert (one.forgotten is None) == (other.forgotten is None)
     if one.forgotten is not None and other.forgotten is not None:
         assert_same_sums(one.forgotten, other.forgotten)

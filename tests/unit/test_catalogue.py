@@ -102,7 +102,7 @@ def truth(history: Sequence[Happened]) -> Truth:
 
 
 @given(histories(), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_order_gives_the_same_record(history: list[Happened], random: Any) -> None:
     shuffled = list(history)
     random.shuffle(shuffled)
@@ -110,7 +110,7 @@ def test_any_order_gives_the_same_record(history: list[Happened], random: Any) -
 
 
 @given(histories(), st.data())
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_twice_is_once(history: list[Happened], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(history), max_size=5)) if history else []
     record = applied(history)
@@ -119,7 +119,7 @@ def test_twice_is_once(history: list[Happened], data: st.DataObject) -> None:
 
 
 @given(histories())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_record_says_what_its_events_mean(history: list[Happened]) -> None:
     record, meant = applied(history), truth(history)
     assert record.visible == meant.visible
@@ -129,7 +129,7 @@ def test_a_record_says_what_its_events_mean(history: list[Happened]) -> None:
 
 
 @given(histories())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_an_effect_is_what_has_changed_in_the_meaning(history: list[Happened]) -> None:
     record = ProductRecord()
     for count, happened in enumerate(history):
@@ -148,7 +148,7 @@ def expected_effect(before: Truth, after: Truth) -> Effect:
 
 
 @given(histories().filter(bool))
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_still_tells_is_said_again_when_redelivered(history: list[Happened]) -> None:
     record = applied(history)
     newest = max(history, key=lambda happened: happened.version)
@@ -159,7 +159,7 @@ def test_what_still_tells_is_said_again_when_redelivered(history: list[Happened]
 
 
 @given(histories())
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_packed_record_is_unpacked(history: list[Happened]) -> None:
     record = applied(history)
     assert unpack(pack(record)) == record

@@ -191,7 +191,7 @@ hostile_envelopes = st.dictionaries(
 
 
 @given(hostile_headers | st.none(), hostile_values | hostile_envelopes)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_hostile_records_are_events_or_schema_errors(headers: Any, value: bytes | None) -> None:
     read = read_or_refused(headers, value)
     if isinstance(read, SchemaError):

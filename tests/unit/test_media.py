@@ -9,6 +9,7 @@ import io
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -131,11 +132,16 @@ def test_pipes_sockets_and_devices_are_refused_at_once(media: MediaResolver, tmp
         listener.bind("socket.jpg")
     finally:
         os.chdir(here)
+    # A writer comes after five seconds, so that a reader that waits for one fails here and does not hang.
+    writer = threading.Timer(5, os.open, (tmp_path / "root" / "pipe.jpg", os.O_WRONLY | os.O_NONBLOCK))
+    writer.start()
     with listener:
         for name in ("pipe.jpg", "socket.jpg"):
             assert f"{name}' is not a regular file" in refusal(media, name) or "cannot read" in refusal(
                 media, name
             )
+    assert writer.is_alive(), "reading waited for a writer"
+    writer.cancel()
     on_devices = MediaResolver(Path("/dev"), tmp_path / "inline")
     assert "not a regular file" in refusal(on_devices, "zero")
 

@@ -152,7 +152,7 @@ def test_only_200_is_a_photo(tmp_path: Path, status: int, error: type[Exception]
     assert "SECRET" not in str(caught.value)
 
 
-def test_the_size_is_capped_by_the_header_and_by_what_comes(tmp_path: Path) -> None:
+def test_the_size_is_capped_while_it_comes(tmp_path: Path) -> None:
     sent = 0
 
     async def endless(request: web.BaseRequest) -> web.StreamResponse:

@@ -101,13 +101,14 @@ def test_exif_orientation(
     assert (photo.width, photo.height) == (photo.source_width, photo.source_height)
 
 
-def test_damaged_exif_does_not_spoil_the_photo() -> None:
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP"])  # a PNG's is under a checksum
+def test_damaged_exif_does_not_spoil_the_photo(file_format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    data = encoded(three_corners(), "JPEG", exif=exif)
-    start = data.index(b"Exif\0\0") + 6
-    damaged = data[:start] + b"\xff" * 20 + data[start + 20 :]
-    assert_corners(decode_photo(damaged), RED, GREEN, BLUE, WHITE)
+    data = encoded(three_corners(), file_format, exif=exif)
+    damaged = data.replace(b"MM\0*", b"Mm\0*")
+    assert damaged != data
+    assert_corners(decode_photo(damaged), RED, GREEN, BLUE, WHITE, within=30)
 
 
 def test_damaged_colour_profile_does_not_spoil_the_photo() -> None:

@@ -111,7 +111,7 @@ def test_a_photo_that_was_cut_short_is_refused(file_format: str) -> None:
 
 def test_honest_scans_are_accepted_and_films_behind_the_picture_are_not_counted() -> None:
     assert decode_photo(jpeg_with_scans(20)).width == 64
-    film = b"\xff\xda\0\x0c" * 1000
+    film = b"\0\2" + b"\xff\xda\0\2" * 1000
     assert decode_photo(encoded(Image.new("RGB", (9, 9)), "JPEG") + film).width == 9
 
 

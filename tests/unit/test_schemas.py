@@ -1,5 +1,6 @@
 """The event types: examples are read, foreign fields tolerated, the rest refused by the field's name."""
 
+import base64
 import copy
 import doctest
 import json
@@ -110,7 +111,7 @@ hostile = (
 
 
 @given(st.sampled_from(PLACES), hostile)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_hostile_value_anywhere_is_read_or_refused_by_name(place: tuple[str, Any], value: Any) -> None:
     name, path = place
     data = replaced(EXAMPLES[name], path, value)
@@ -125,7 +126,7 @@ def test_a_hostile_value_anywhere_is_read_or_refused_by_name(place: tuple[str, A
         return
     fields = [problem.split("'")[1] for problem in refusal.problems]
     assert any(
-        field == within or field.startswith(f"{within}.") or within.startswith(f"{field}.")
+        field in (within, "data") or field.startswith(f"{within}.") or within.startswith(f"{field}.")
         for field in fields
     )
     assert len(str(refusal)) < 2000
@@ -272,3 +273,18 @@ def test_half_a_packed_taste_is_refused(kept: int) -> None:
 def test_other_bytes_are_no_taste(value: bytes) -> None:
     with pytest.raises(SchemaError):
         unpack(value)
+
+
+def test_a_rule_speaks_of_something() -> None:
+    error = refused("rule.set", {"id": "no-fur", "action": "block"})
+    assert error.field == "data"
+    assert "a product_id, a brand or a category" in str(error)
+
+
+@given(st.binary(max_size=2000))
+@settings(deadline=None)
+def test_a_taste_is_handed_over_byte_for_byte(state: bytes) -> None:
+    example = EXAMPLES["taste.handed_over"] | {"state": base64.b64encode(state).decode()}
+    handed = read("taste.handed_over", example)
+    assert handed.state == state
+    assert read("taste.handed_over", handed.model_dump(mode="json")).state == state

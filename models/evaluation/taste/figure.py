@@ -1,0 +1,7 @@
+"""stub"""
+
+from PIL import Image
+
+
+def figure(rows):
+    return Image.new("RGB", (10, 10))
