@@ -18,20 +18,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from current_sets import LENGTH, Nowhere, Row, current_sets, record, retract
 from numpy.typing import NDArray
 
-from schemas.cloudevents import Event, write_event
 from streams.agents.centroids import centroid_id
 from streams.agents.match_arrivals import NEAREST, MatchArrivals
 from streams.current_sets import CurrentSets
 from streams.handling import Handling
 from streams.metrics import Metrics
-from streams.record import Record
 from vectorstore import engine
 from vectorstore.base import GarmentPoint, TastePoint
 from vectorstore.embedded import EmbeddedStore
@@ -39,19 +37,9 @@ from vectorstore.service import serve_vectors
 
 DIM: Final = 256
 STYLES: Final = 500
-LENGTH: Final = 24
-PRODUCTS: Final = 20_000
 PARTS: Final = ("upper", "lower", "footwear", "bag", "full_body", "headwear")
 SHARES: Final = (0.38, 0.26, 0.14, 0.08, 0.06, 0.08)
-Row = dict[str, Any]
 Embeddings = NDArray[np.float32]
-
-
-class Nowhere:
-    """An outbox that keeps nothing."""
-
-    async def send(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 class Crowd:
@@ -163,64 +151,6 @@ async def build(store: EmbeddedStore) -> Row:
     return {"system": "lookstream", "scenario": "index build", "silent_s": round(longest_s, 2)}
 
 
-def record(topic: str, kind: str, key: str, data: Any) -> Record:
-    event = Event(f"{kind}:{key}", "benchmark", kind, datetime.now(UTC), data, key)
-    headers, value = write_event(event)
-    return Record(topic, 0, 0, key.encode(), value, tuple(headers), event.time.timestamp())
-
-
-def resident_mb() -> float:
-    """This process's resident memory; nan where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def current_sets(shoppers: int) -> tuple[CurrentSets, Row]:
-    """Full sets of all shoppers, as recommend writes them, and what reading and keeping them costs."""
-    random, sets = np.random.default_rng(1), CurrentSets()
-    because = {"product_id": "sku-1", "garment_id": "g" * 36, "action": "product.viewed", "share": 0.41}
-    shown = {
-        "garment_id": "g" * 36,
-        "category": "shirt",
-        "slot": "taste",
-        "box_xyxy": [12.1, 40.2, 310.0, 420.3],
-    }
-    shown |= {
-        "title": "A shirt of some length",
-        "link": "https://shop.example/products/1",
-        "because": because,
-    }
-    before_mb, took_s = resident_mb(), 0.0
-    for shopper in range(shoppers):
-        numbers = (random.zipf(1.3, size=2 * LENGTH) % PRODUCTS).tolist()
-        products = list(dict.fromkeys([*numbers, *random.integers(PRODUCTS, size=LENGTH).tolist()]))[:LENGTH]
-        items = [
-            {"rank": n + 1, "product_id": f"sku-{p}", "part": "upper", "score": 0.6 - n / 50} | shown
-            for n, p in enumerate(products)
-        ]
-        user_id = f"shopper-{shopper}"
-        data = {"user_id": user_id, "revision": 7, "items": items}
-        said = record("recommendations", "recommendations.updated", user_id, data)
-        started_s = time.perf_counter()
-        sets.read(said)
-        took_s += time.perf_counter() - started_s
-    started_s = time.perf_counter()
-    holders = len(sets.users("sku-1"))
-    row = {
-        "system": "lookstream",
-        "scenario": "current sets",
-        "shoppers": shoppers,
-        "resident_mb": round(resident_mb() - before_mb, 1),
-        "read_us_a_set": round(1e6 * took_s / shoppers, 1),
-        "holders": holders,
-        "holders_ms": round(1e3 * (time.perf_counter() - started_s), 2),
-    }
-    return sets, row
-
-
 async def run(shoppers: int, per_shopper: int, garments: int) -> list[Row]:
     """All measurements."""
     sets, row = current_sets(shoppers)
@@ -234,6 +164,7 @@ async def run(shoppers: int, per_shopper: int, garments: int) -> list[Row]:
         try:
             await asyncio.to_thread(ready.wait, 30.0)
             store = EmbeddedStore(socket_path, model="benchmark", dim=DIM, timeout_s=300.0)
+            rows.append(await retract(store, sets))
             started_s = time.perf_counter()
             await crowd.fill(store)
             took_s = (time.perf_counter() - started_s) / shoppers

@@ -1,7 +1,7 @@
 """Which visions there are, told without loading any: names and dimensions for processes that do not look.
 
-In: the name of a vision. Out: its `VisionInfo`. Raises ValueError for an unknown name. A test compares each with
-what `models.vision.open_vision` gives.
+In: the name of a vision. Out: its `VisionInfo`. Raises ValueError for an unknown name. A test compares each
+with what `models.vision.open_vision` gives.
 """
 
 from dataclasses import dataclass

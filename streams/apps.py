@@ -163,6 +163,16 @@ class Shop:
     outbox: FaustOutbox
 
 
+def taste_settings(settings: Settings) -> TasteSettings:
+    """How tastes weigh and forget, as the settings say."""
+    return TasteSettings(half_life_s=settings.half_life_s, capacity=settings.contributions)
+
+
+def ranking_settings(settings: Settings) -> RankingSettings:
+    """How sets are put together, as the settings say."""
+    return RankingSettings(length=settings.set_length, exploration=settings.exploration)
+
+
 def build_catalogue(
     settings: Settings,
     bootstrap: str,
@@ -197,7 +207,7 @@ def build_shopper(
 ) -> Shop:
     """The shopper app: everything but index-garments."""
     app = faust_app("shopper", settings, bootstrap, **changes)
-    taste = TasteSettings(half_life_s=settings.half_life_s, capacity=settings.contributions)
+    taste = taste_settings(settings)
     trending, rules = Trending(), RuleBook()
 
     def handling(name: str) -> Handling:
@@ -230,7 +240,7 @@ def build_shopper(
         PopularGarments(store, trending),
         model,
         taste,
-        RankingSettings(length=settings.set_length, exploration=settings.exploration),
+        ranking_settings(settings),
         handling("recommend"),
         rules=lambda: rules.current,
     )

@@ -57,10 +57,15 @@ def _settings(**given: Any) -> Settings:
 
 
 def _until_stopped() -> threading.Event:
-    """An event that SIGINT and SIGTERM set."""
+    """An event that SIGINT and SIGTERM set; a second one ends this process and its children at once."""
     stopped = threading.Event()
+
+    def stop(number: int, _: object) -> None:
+        stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, stop)
     return stopped
 
 
@@ -71,7 +76,7 @@ def up(data_dir: DataDir = None) -> None:
 
     settings = _settings(data_dir=data_dir)
     stopped = _until_stopped()
-    with Services(settings, lambda line: print(line, file=sys.stderr, flush=True)) as services:
+    with Services(settings, lambda line: print(line, file=sys.stderr, flush=True), stopped) as services:
         assert services.addresses is not None
         print(json.dumps(dataclasses.asdict(services.addresses)), flush=True)
         stopped.wait()

@@ -105,11 +105,17 @@ class Child:
 class Services:
     """Embedded Kafka and Qdrant (where no external ones are set) and both workers; a context manager.
 
-    `say` is told of each step, for people who watch.
+    `say` is told of each step. `interrupted`, once set, ends the start with KeyboardInterrupt.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = lambda _: None,
+        interrupted: threading.Event | None = None,
+    ) -> None:
         self.settings, self.say = settings, say
+        self._interrupted = interrupted or threading.Event()
         self.addresses: Addresses | None = None
         self._broker: EmbeddedBroker | None = None
         self._children: list[Child] = []
@@ -132,23 +138,21 @@ class Services:
         if settings.media_root is None:
             settings.media_dir.mkdir(parents=True, exist_ok=True)
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        with ThreadPoolExecutor(1) as pool:
-            vectors = Child("vectors", ["vectors"], settings)
-            if settings.qdrant is None:
-                self.say("starting embedded Qdrant")
-                self._children.append(vectors)
-                vectors.start()
-            kafka = pool.submit(self._kafka)
-            bootstrap = kafka.result()
+        vectors = Child("vectors", ["vectors"], settings)
         if settings.qdrant is None:
-            _wait_ready([vectors], deadline_s)
+            self.say("starting embedded Qdrant")
+            self._children.append(vectors)
+            vectors.start()
+        bootstrap = self._kafka()
+        if settings.qdrant is None:
+            self._wait_ready([vectors], deadline_s)
         of_workers = settings.model_copy(update={"kafka": bootstrap, "metrics_port": 0})
         self.say("starting both apps")
         workers = [Child(f"worker-{app}", ["worker", app], of_workers) for app in topology.APPS]
         self._children += workers
         for worker in workers:
             worker.start()
-        _wait_ready(workers, max(deadline_s, time.monotonic() + 30.0))
+        self._wait_ready(workers, max(deadline_s, time.monotonic() + 30.0))
         port, self._metrics = serve_federated(settings.bind, settings.metrics_port, lambda: _ports(workers))
         self.addresses = Addresses(
             kafka=bootstrap,
@@ -159,6 +163,16 @@ class Services:
         self._watch = threading.Thread(target=self._watch_over, daemon=True, name="watch")
         self._watch.start()
         return self.addresses
+
+    def _wait_ready(self, children: list[Child], deadline_s: float) -> None:
+        """Return when all are ready; ServiceError when one ended or the monotonic deadline passed."""
+        while waiting := [child for child in children if child.ready is None]:
+            for child in waiting:
+                if not child.alive() or time.monotonic() > deadline_s:
+                    ended = "did not become ready in time" if child.alive() else "ended at once"
+                    raise ServiceError(f"{child.name} {ended}: {child.last_words()}")
+            if self._interrupted.wait(_POLL_S):
+                raise KeyboardInterrupt
 
     def _kafka(self) -> str:
         if self.settings.kafka is not None:
@@ -206,9 +220,8 @@ class Services:
         if self._watch is not None:
             self._watch.join(timeout=5.0)
         self._metrics()
-        workers = [child for child in self._children if child.name != "vectors"]
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(Child.stop, workers))
+            list(pool.map(Child.stop, [child for child in self._children if child.name != "vectors"]))
         for child in self._children:  # what the workers had in hand may have needed it
             child.stop()
         if self._broker is not None:
@@ -226,16 +239,6 @@ class Services:
 
 def _alive(process: "subprocess.Popen[bytes] | None") -> bool:
     return process is not None and process.poll() is None
-
-
-def _wait_ready(children: list[Child], deadline_s: float) -> None:
-    """Return when all are ready; raises ServiceError when one ended or the monotonic deadline passed."""
-    while waiting := [child for child in children if child.ready is None]:
-        for child in waiting:
-            if not child.alive() or time.monotonic() > deadline_s:
-                ended = "did not become ready in time" if child.alive() else "ended at once"
-                raise ServiceError(f"{child.name} {ended}: {child.last_words()}")
-        time.sleep(_POLL_S)
 
 
 def _ports(workers: list[Child]) -> dict[str, int]:

@@ -49,6 +49,7 @@ class Observer:
         self.garments: list[tuple[Any, Any]] = []
         self.tastes: dict[str, list[tuple[TasteUpdated, bytes]]] = defaultdict(list)
         self.dead: list[Any] = []
+        self.erased: list[str] = []
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._failed: Exception | None = None
@@ -121,6 +122,10 @@ class Observer:
     def _take_in(self, record: Any) -> None:
         if record.topic == "dead-letters":
             self.dead.append(record)
+        elif record.value is None or ("ce_type", b"taste.erased") in record.headers:
+            pass  # what was said of somebody is taken back
+        elif ("ce_type", b"shopper.erased") in record.headers:
+            self.erased.append(record.key.decode())
         elif record.topic == "tastes":
             header, packed = unpack(record.value)
             self.tastes[header.user_id].append((header, packed))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 MAX_TURN: Final = 12  # more of the newest products than these are no turn, but a taste
 MIN_BEFORE: Final = 4  # products before a turn: how alike fewer are says little
-COHERENT: Final = 0.25
+TOGETHER: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,12 @@ class Cluster:
 
     rows: tuple[int, ...]
     mix: Floats
+
+
+def unit(summed: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """A sum of embeddings (D,) at length 1; None where they cancel."""
+    length = float(np.linalg.norm(summed))
+    return (summed / length).astype(np.float32) if length > 1e-6 else None
 
 
 def similarities(embeddings: NDArray[np.float32]) -> Floats:
@@ -103,8 +109,8 @@ def turn(alike: Floats, least: float) -> int:
         to_before = float(summed[before:, before - 1].mean()) / before
         among = (summed[before:, -1] - summed[before:, before - 1]).sum() - alike.diagonal()[before:].sum()
         away = float(usual.mean()) - to_before
-        stands_out = away / max(float(usual.std()), 1e-6) * newest**0.5 >= least
-        together = among / (newest * (newest - 1)) - to_before > COHERENT * away
-        if stands_out and together and away > best:
+        together = float(among) / (newest * (newest - 1)) - to_before
+        stands_out = (away + TOGETHER * together) / max(float(usual.std()), 1e-6)
+        if away > best and stands_out * newest**0.5 >= least:
             best, found = away, newest
     return found

@@ -57,7 +57,7 @@ class TasteSettings:
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     half_life_s: float = 7 * DAY_S
     capacity: int = 64
-    recency_products: float = 8.0
+    recency_products: float = 6.0
     per_part: int = 6
     pull: float = 0.5
     turn: float = 2.8

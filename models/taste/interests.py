@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.taste.clusters import Cluster, clusters, similarities, turn
+from models.taste.clusters import Cluster, clusters, similarities, turn, unit
 from models.taste.contributions import Contribution, Taste, TasteSettings, net
 
 Floats = NDArray[np.float32]
@@ -57,7 +57,7 @@ class Interest:
 
 @dataclass(frozen=True, slots=True)
 class _Liked:
-    """What is liked: contributions, the products newest first, those of a turn, and what each weighs now.
+    """What is liked, the newest first: contributions, products, those of a turn, and what each weighs now.
 
     `attention` is `decayed`, with time, and less with every newer product.
     """
@@ -92,7 +92,6 @@ class _Found:
     decayed: float
     products: frozenset[str]
     whim: bool
-    first: Key
 
 
 def interests(taste: Taste, settings: TasteSettings) -> tuple[Interest, ...]:
@@ -114,14 +113,13 @@ def interests(taste: Taste, settings: TasteSettings) -> tuple[Interest, ...]:
 
 
 def _liked(positive: Sequence[Contribution], as_of_s: float, settings: TasteSettings) -> _Liked:
-    """The newest `window` of them, all where there is no window, with what each weighs."""
+    """The newest `window` of them, the newest first, all where there is no window; what each weighs."""
     newest = sorted(positive, key=lambda c: (-c.event_time_s, c.key))[: settings.window]
-    kept = {c.key for c in newest}
     products = list(dict.fromkeys(c.product_id for c in newest))
     age = {product_id: place / settings.recency_products for place, product_id in enumerate(products)}
     decayed = {c.key: c.decayed(as_of_s, settings.half_life_s) for c in newest}
     return _Liked(
-        [c for c in positive if c.key in kept],
+        newest,
         products,
         frozenset(products[: _turn(newest, products, settings.turn)]),
         decayed,
@@ -174,7 +172,6 @@ def _found(garments: _Garments, cluster: Cluster, liked: _Liked) -> _Found:
         sum(liked.decayed[c.key] for c in own),
         products,
         len(products) == 1 and not bought and not products <= liked.turned,
-        own[0].key,
     )
 
 
@@ -201,7 +198,7 @@ def _heaviest(found: list[_Found], per_part: int) -> list[_Found]:
     """The heaviest first, of each part at most so many."""
     kept: list[_Found] = []
     of: Counter[str] = Counter()
-    for one in sorted(found, key=lambda f: (-f.weight, f.first)):
+    for one in sorted(found, key=lambda f: -f.weight):
         part = one.garments.contributions[0].part
         of[part] += 1
         if of[part] <= per_part:
@@ -212,9 +209,9 @@ def _heaviest(found: list[_Found], per_part: int) -> list[_Found]:
 def _read(found: _Found) -> Interest:
     """The interest that a cluster is."""
     garments, mix = found.garments, found.cluster.mix
-    centroid = _unit(mix.astype(np.float32) @ garments.embeddings)
+    centroid = unit(mix.astype(np.float32) @ garments.embeddings)
     if centroid is None:  # opposite embeddings that cancel: the strongest stands for all
-        centroid = _unit(garments.embeddings[int(mix.argmax())])
+        centroid = unit(garments.embeddings[int(mix.argmax())])
     assert centroid is not None
     weights = (mix[garments.rows] * garments.shares).tolist()
     weighed = sorted(zip(weights, garments.contributions, strict=True), key=lambda row: (-row[0], row[1].key))
@@ -237,7 +234,7 @@ def _pushed(found: _Found, disliked: Sequence[tuple[Contribution, float]]) -> In
     length = float(np.linalg.norm(push))
     if length == 0.0 or found.decayed <= 0.0:
         return interest
-    pushed = _unit(interest.centroid + push / np.float32(length) * min(length / found.decayed, MAX_PUSH))
+    pushed = unit(interest.centroid + push / np.float32(length) * min(length / found.decayed, MAX_PUSH))
     assert pushed is not None  # no push reaches as far as the centroid
     return replace(interest, centroid=pushed)
 
@@ -247,12 +244,7 @@ def _forgotten_only(taste: Taste, as_of_s: float, settings: TasteSettings) -> tu
     if taste.forgotten is None:
         return ()
     rest = taste.forgotten.at(as_of_s, settings.half_life_s)
-    centroid = _unit(rest.positive)
+    centroid = unit(rest.positive)
     if centroid is None or rest.positive_weight <= 0:
         return ()
     return (Interest("whole", centroid, rest.positive_weight, (), ()),)
-
-
-def _unit(summed: Floats) -> Floats | None:
-    length = float(np.linalg.norm(summed))
-    return (summed / length).astype(np.float32) if length > 1e-6 else None

@@ -34,7 +34,7 @@ from schemas.requests import TasteHandedOver, TasteRequested
 from schemas.tastes import TasteUpdated, pack
 from streams.agents.erasure import Markers
 from streams.agents.identities import Identities
-from streams.agents.wait_for_garments import KEY_HEADER, TICK
+from streams.agents.wait_for_garments import KEY_HEADER, TICK, outside_headers
 from streams.handling import Handling
 from streams.record import Record, murmur2_partition, send_event
 from vectorstore.base import GarmentPoint, VectorStore
@@ -82,7 +82,7 @@ class UpdateTastes:
 
     async def handle(self, record: Record) -> None:
         """Apply one record; raises SchemaError where it is no event of the contract."""
-        if TICK in record.headers:
+        if record.topic == "taste-requests" and TICK in record.headers:
             self.markers.expire(record.partition, record.appended_at_s - self.marker_s)
             return
         requests = record.topic == "taste-requests"
@@ -99,7 +99,7 @@ class UpdateTastes:
                 shopper = await self._resolved(self._load(data.user_id))
                 after = await self._applied(shopper, event, data, record)
             except NotYetError:
-                headers = [*record.headers, (KEY_HEADER, key)]
+                headers = [*outside_headers(record), (KEY_HEADER, key)]
                 await self.outbox.send("waiting", data.product_id.encode(), record.value, headers)
                 return
             if after is None:

@@ -14,7 +14,7 @@ from models.catalogue import NEVER, unpack
 from schemas import events
 from schemas.errors import SchemaError, shape
 from streams.handling import Handling
-from streams.record import Record
+from streams.record import Header, Record
 from vectorstore.base import VectorStore
 
 TICK: Final = ("lookstream-tick", b"1")
@@ -25,6 +25,12 @@ KEY_HEADER: Final = "lookstream-key"
 MAX_PARKED: Final = 1000
 MAX_PARKED_BYTES: Final = 4_000_000
 """Of one product's row: the changelog takes records of 8 MB."""
+
+
+def outside_headers(record: Record) -> list[Header]:
+    """A producer's headers without those that only lookstream itself may write on `waiting`."""
+    own = {TICK[0], ERASE[0], KEY_HEADER}
+    return [header for header in record.headers if header[0] not in own]
 
 
 class ExpiredError(Exception):

@@ -48,7 +48,7 @@ def run_demo(settings: Settings, options: DemoOptions, stopped: threading.Event)
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 150)
     stock = _stock(settings, options, console)
     running = settings.model_copy(update={"media_root": stock.media_root.resolve()})
-    with Services(running, lambda line: console.print(f"[dim]{line}[/dim]")) as services:
+    with Services(running, lambda line: console.print(f"[dim]{line}[/dim]"), stopped) as services:
         assert services.addresses is not None
         console.print(
             f"Kafka at [bold]{services.addresses.kafka}[/bold], metrics at {services.addresses.metrics}"

@@ -20,10 +20,11 @@ Set = dict[str, Any]
 def compare(recording: Recording, settings: Sequence[ReplaySettings]) -> list[dict[str, Any]]:
     """One row per settings.
 
-    `sets`; `same`: share of the sets whose products and order are those of the first settings' set; `shared12`,
-    `shared24`: mean share of the first places' products that are in both; `taste`, `taste+trending`,
-    `trending`: shares of the strategies; `foretold`: of the products that shoppers turned to for the first
-    time, the share that was in their set then (they had been shown the recorded sets, which favours those).
+    `sets`: how many; `same`: share of them whose products and order are those of the first settings' set;
+    `shared12`, `shared24`: mean share of the first places' products that are in both; `taste`,
+    `taste+trending`, `trending`: shares of the strategies; `foretold`: of the products that shoppers turned
+    to for the first time, the share that was in their set then (what they were shown favours the settings
+    that the shop was run with).
     """
     rows: list[dict[str, Any]] = []
     first: list[Set] = []

@@ -38,7 +38,8 @@ def explain(
 
 
 def _explained(composed: Composed, made: RecommendationSet, settings: ReplaySettings) -> dict[str, Any]:
-    places = {item.garment_id: item.rank for item in made.items}
+    # By the object: a garment may be a candidate of several interests, and was taken for one of them.
+    places = {id(pick.candidate): rank for rank, pick in enumerate(composed.picks, 1)}
     contributions = composed.shopper.taste.contributions
     counted = {c.key for c in net(contributions)}
     half_life_s, as_of_s = settings.taste.half_life_s, composed.shopper.taste.newest_s
@@ -99,7 +100,7 @@ def _candidate(candidate: Candidate, places: dict[str, int]) -> dict[str, Any]:
         "garment_id": candidate.garment_id,
         "part": candidate.payload.get("part"),
         "score": round(candidate.score, 6),
-        "rank": places.get(candidate.garment_id),
+        "rank": places.get(id(candidate)),
     }
 
 

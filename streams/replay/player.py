@@ -1,13 +1,14 @@
 """A recording played through the agents themselves, without Kafka: the same sets each time, byte for byte.
 
-In: a `Recording` and `ReplaySettings`. Out: every set in the order in which it was made, and what each was made
-of to whoever watches. Nothing is sent anywhere: `interactions` and `taste-requests` hold what followed from
-earlier records (released and forwarded events, handed over tastes, requests of other agents), so they are
-replayed as they were and what the agents would send there is dropped.
+In: a `Recording` and `ReplaySettings`. Out: every set in the order in which it was made, and what each was
+made of to whoever watches. Nothing is sent anywhere: `interactions` and `taste-requests` hold what followed
+from earlier records (released and forwarded events, handed over tastes, requests of other agents), so they
+are replayed as they were and what the agents would send there is dropped.
 
-Time is the broker's: a product is there from its `garments.indexed` to its `garments.removed`, with the
-garments it had in the end; one whose uploads are older than the recording is there from the beginning.
-Popularity is counted anew, and so are tastes: what happened before the first record is not known.
+Time is the broker's: a product is there from its `garments.indexed` (in the shop a moment earlier) to its
+`garments.removed`, with the garments it had in the end; one whose uploads are older than the recording is
+there from the beginning. Popularity is counted anew, and so are tastes: what happened before the first record
+is not known. The shop answers several tastes of one shopper with one set; here each has its own.
 """
 
 from __future__ import annotations
@@ -51,9 +52,7 @@ class ReplaySettings:
 
 def recorded_settings(shop: Shop) -> ReplaySettings:
     """What the shop itself was run with."""
-    taste = TasteSettings(half_life_s=shop.half_life_s, capacity=shop.contributions)
-    ranking = RankingSettings(length=shop.set_length, exploration=shop.exploration)
-    return ReplaySettings("as recorded", taste, ranking)
+    return ReplaySettings("as recorded", shop.taste, shop.ranking)
 
 
 @dataclass

@@ -12,9 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from models.taste.contributions import TasteSettings
+from models.taste.ranking import RankingSettings
 from streams.record import Record
 from vectorstore.base import GarmentPoint
 
@@ -29,15 +33,13 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What a shop was run with: models, partitions and the settings that tastes and sets depend on."""
+    """What a shop was run with: models, partitions, and how it made tastes and sets."""
 
     detector: str
     embedder: str
     partitions: int
-    half_life_s: float
-    contributions: int
-    set_length: int
-    exploration: float
+    taste: TasteSettings
+    ranking: RankingSettings
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def save(recording: Recording, folder: Path) -> None:
     rows = [point.embedding for point in recording.garments]
     np.savez(folder / "embeddings.npz", embeddings=np.stack(rows) if rows else np.zeros((0, 0), np.float32))
     shop = {"format": _FORMAT} | asdict(recording.shop)
-    (folder / "shop.json").write_text(json.dumps(shop, indent=2) + "\n", encoding="utf-8")
+    packed = TypeAdapter(dict[str, Any], config={"ser_json_inf_nan": "constants"}).dump_json(shop, indent=2)
+    (folder / "shop.json").write_bytes(packed + b"\n")
 
 
 def load(folder: Path) -> Recording:
@@ -77,7 +80,7 @@ def load(folder: Path) -> Recording:
         shop = json.loads(file.read_text(encoding="utf-8"))
         if shop.pop("format", None) != _FORMAT:
             raise ValueError(f"expected format {_FORMAT}")
-        known = Shop(**shop)
+        known = TypeAdapter(Shop).validate_python(shop)
         file = folder / "log.jsonl"
         records = [_record_in(row) for row in _rows(file)]
         file = folder / "embeddings.npz"
@@ -88,7 +91,7 @@ def load(folder: Path) -> Recording:
             GarmentPoint(row["garment_id"], row["product_id"], embedding, row["payload"])
             for row, embedding in zip(_rows(file), embeddings, strict=True)
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise RecordingError(f"{file}: {error}") from error
     return Recording(known, in_order(records), garments)
 

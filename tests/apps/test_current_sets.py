@@ -53,14 +53,14 @@ def test_both_sides_are_the_newest_sets(drawn: list[tuple[str, tuple[int, list[s
 
 
 def test_what_comes_and_goes_leaves_nothing_behind() -> None:
-    sets = CurrentSets()
+    sets = holding(cathy=["always", *(f"q{n}" for n in range(7))])
     for revision in range(1, 2001):
         for user_id in ("alice", "bella"):
             sets.read(set_record(user_id, revision, ["always", f"p{revision}", f"q{revision % 7}"]))
-    assert len(sets._holders) == 3
-    assert sum(len(holders.users) for holders in sets._holders.values()) <= 3 * (2 * 2 + 33)
-    assert len(sets._products._texts) < 10
-    for user_id in ("alice", "bella"):
+    assert len(sets._holders) == 9
+    assert max(len(holders.users) for holders in sets._holders.values()) <= 2 * 3 + 33
+    assert len(sets._products._texts) < 20
+    for user_id in ("alice", "bella", "cathy"):
         sets.read(Record("recommendations", 0, 1, user_id.encode(), None, (), 0.0))
     assert (sets._holders, sets._products._numbers, sets._users._numbers) == ({}, {}, {})
 

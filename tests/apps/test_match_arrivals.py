@@ -196,7 +196,8 @@ def test_the_newest_comes_first_and_the_queue_is_bounded(monkeypatch: pytest.Mon
     asyncio.run(case.agent.handle([*uploads, uploads[3]]))
     assert list(reversed(case.agent._queue)) == ["new-3", "new-4", "new-2"]
     asyncio.run(case.agent.handle([garment_event("removed", "new-4")]))
-    assert list(case.agent._queue) == ["new-2", "new-3"]
+    asyncio.run(case.agent.match_next())
+    assert list(case.agent._queue) == ["new-2"]
 
 
 def test_the_store_rests_between_products_as_long_as_it_was_busy_and_longer() -> None:

@@ -12,7 +12,7 @@ from sets_cases import AXES, Clock, Sent, Store, as_record, garment, garment_eve
 
 from models.taste.rules import Rules
 from streams.agents import retract
-from streams.agents.retract import AGAIN_AFTER_S, INTERVAL_S, Retract
+from streams.agents.retract import AGAIN_AFTER_S, IN_FLIGHT, INTERVAL_S, Retract
 from streams.current_sets import CurrentSets
 from streams.record import Record
 from streams.rule_book import RuleBook
@@ -110,6 +110,19 @@ def test_a_set_that_arrives_with_it_is_asked_for_again(case: Case) -> None:
     case.has("alice", 3, "p1")
     case.clock.now_s += INTERVAL_S
     assert case.asked() == []
+
+
+def test_sets_that_come_make_room_for_more_requests() -> None:
+    case = Case()
+    shoppers = [f"u{n:03}" for n in range(IN_FLIGHT + 3)]
+    for user_id in shoppers:
+        case.has(user_id, 1, "p1")
+    case.said("removed", "p1")
+    for asked in (shoppers[:IN_FLIGHT], [], shoppers[IN_FLIGHT:]):
+        asyncio.run(case.agent.requests.send_due())
+        assert [user_id for user_id, _, _ in case.sent.requests()] == asked
+        for user_id in shoppers[: 0 if asked else 3]:
+            case.has(user_id, 2, "p2")
 
 
 def test_what_is_back_in_stock_may_be_in_a_set(case: Case) -> None:

@@ -107,6 +107,20 @@ def test_only_so_many_are_under_way() -> None:
     assert case.send(answer=False) == [("u3", "one"), ("u4", "one")]
 
 
+def test_who_was_asked_for_again_has_the_whole_time_again() -> None:
+    case = Case(interval_s=1.0, in_flight=3)
+    for name in ("alice", "bella", "alice"):
+        case.ask((name, "one"))
+        assert case.send(answer=False) == [(name, "one")]
+        case.clock.now_s += 1.0
+    case.ask(("cathy", "one"), ("dora", "one"), ("emma", "one"))
+    assert case.send(answer=False) == [("cathy", "one")]
+    case.clock.now_s += ANSWER_WITHIN_S - 2.0
+    assert case.send(answer=False) == [("dora", "one")], "bella got no answer"
+    case.clock.now_s += 1.0
+    assert case.send(answer=False) == [("emma", "one")], "nor did alice, who was asked for later"
+
+
 def test_what_has_no_point_any_more_is_not_sent(case: Case) -> None:
     case.ask(("alice", "one"), ("bella", "one"))
     case.unwanted.add(("alice", "p-one"))
@@ -124,6 +138,20 @@ def test_a_send_that_fails_is_tried_again_with_the_newest_cause(case: Case) -> N
     assert case.send() == []
     case.clock.now_s += case.wait_s
     assert sorted(case.send()) == [("alice", "two"), ("bella", "one")]
+
+
+def test_what_is_asked_during_a_send_that_fails_is_not_lost(case: Case) -> None:
+    async def failing(*_: object, **__: object) -> None:
+        case.ask(("alice", "two"))
+        raise ConnectionError
+
+    send, case.sent.send = case.sent.send, failing  # type: ignore[method-assign, assignment]
+    case.ask(("alice", "one"))
+    assert case.send() == []
+    case.sent.send = send  # type: ignore[method-assign]
+    case.clock.now_s += case.wait_s
+    assert case.send() == [("alice", "two")]
+    assert len(case.requests) == 0
 
 
 def test_it_runs_as_it_is_asked(case: Case) -> None:

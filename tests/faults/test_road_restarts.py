@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from drawn_photos import Photos
 from flowing import Flow, assert_nothing_lost_or_doubled
-from running_shop import RunningShop, is_running, until
+from running_shop import RunningShop, is_running, services_below, until
 
 pytestmark = pytest.mark.broker
 
@@ -25,6 +25,23 @@ def end(shop: RunningShop, number: signal.Signals) -> None:
     assert status == (0 if number == signal.SIGTERM else -signal.SIGKILL)
     for name, pid in services.items():
         until(f"{name} is gone", lambda p=pid: not is_running(p), GONE_WITHIN_S)
+
+
+def test_up_that_is_stopped_while_it_starts_ends_soon(photos: Photos, tmp_path: Path) -> None:
+    shop = RunningShop(tmp_path, photos.folder)
+    starting = shop.start_command("up")
+    try:
+        until("its services start", lambda: {"vectors", "broker"} <= set(services_below(starting.pid)))
+        services = services_below(starting.pid)
+        starting.send_signal(signal.SIGTERM)
+        assert starting.wait(STOPPED_WITHIN_S) == 130
+        assert starting.stdout is not None
+        assert starting.stdout.read() == b"", "it said that it was ready"
+    finally:
+        starting.kill()
+        starting.wait()
+        starting.stdout.close()  # type: ignore[union-attr]
+    assert not any(map(is_running, services.values()))
 
 
 def test_up_goes_on_where_it_was_stopped_or_killed(photos: Photos, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_publish_follow_and_look(shop: RunningShop, photos: Photos, tmp_path: Pa
     followed = shop.run("follow", user, "--from-beginning", "--count", "1", "--json")
     assert followed.returncode == 0, followed.stderr
     assert json.loads(followed.stdout)["user_id"] == user
-    looked = shop.run("look", str(photos.folder / photo_name(photos.drawn[0])), "--k", "3", "--json")
+    looked = shop.run("look", str(photos.folder / photo_name(photos.drawn[0])), "--k", "100", "--json")
     assert looked.returncode == 0, looked.stderr
     assert product_id in looked.stdout
 

@@ -220,6 +220,14 @@ def test_a_turn_has_an_interest_of_its_own_and_most_of_the_weight() -> None:
     assert all(len(i.contributions) == 18 for i in never)
 
 
+def test_a_turn_to_another_part_leads_too() -> None:
+    since = kind(4, 20, 21, 22, part="footwear")
+    found = interests_of([*kind(0, *range(1, 13)), *since])
+    assert found[0].part == "footwear"
+    new = sum(i.weight for i in found if i.part == "footwear")
+    assert new / sum(i.weight for i in found) >= 6 / 7 - 1e-9
+
+
 def test_looking_at_one_product_again_and_again_is_no_turn() -> None:
     before = kind(0, *range(1, 13))
     again = [

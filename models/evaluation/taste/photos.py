@@ -92,7 +92,7 @@ def photo_catalogue(folder: Path, embeddings: Embeddings) -> Catalogue:
 
 
 def drawn_catalogue(folder: Path, embeddings: Embeddings) -> Catalogue:
-    """Drawn products, written to `folder`; their kind, pattern, colour and styles are what is true of them."""
+    """Drawn products, written to `folder`; true of each are its kind, pattern, colour and styles."""
 
     def drawing(done: int, count: int) -> None:
         embeddings.progress("drawing products", done, count)

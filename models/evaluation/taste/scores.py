@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
+Numbers = Sequence[float] | Values
 RESAMPLES: Final = 1000
 ROUNDED: Final = 4
 
@@ -47,11 +48,12 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
     return _between(_resampled(np.asarray(values, np.float64), seed))
 
 
-def ratio_interval(values: Sequence[float], others: Sequence[float], seed: int) -> tuple[float, float]:
+def ratio_interval(values: Numbers, others: Numbers, seed: int) -> tuple[float, float]:
     """The bootstrap interval of a ratio of means, of the same shoppers in the same order."""
     above = _resampled(np.asarray(values, np.float64), seed)
     below = _resampled(np.asarray(others, np.float64), seed)
-    return _between(above / np.maximum(below, 1e-9))
+    told = below > 0.0  # the same shoppers' mean of nought says nothing of a ratio
+    return _between(above[told] / below[told]) if told.any() else (0.0, 0.0)
 
 
 def reached(sets: Sequence[Sequence[int]], of: Sequence[int]) -> float:

@@ -60,7 +60,9 @@ class Shoppers:
         visit = self.single(number)
         chance = np.random.default_rng([self.seed, 2, number])
         looks = list(visit.looks)
-        for stray in self._looks(chance, np.ones(len(self.catalogue), bool), STRAYS):
+        others = np.ones(len(self.catalogue), bool)
+        others[looks] = False
+        for stray in self._looks(chance, others, STRAYS):
             looks.insert(int(chance.integers(len(looks) + 1)), stray)
         return Visit(visit.likes, tuple(looks))
 
