@@ -97,18 +97,18 @@ async def nearest(
     store: EmbeddedStore, crowd: Crowd, garments: int, pid: int, measured: Callable[..., None]
 ) -> None:
     """`nearest_tastes` for new garments of all parts."""
-    queries, took_s, recalls = crowd.draw(garments), [], []
+    queries, took_s, found = crowd.draw(garments), [], []
     parts = crowd.random.choice(len(PARTS), size=garments, p=SHARES)
     started_cpu_s = cpu_s(pid)
     for query, part in zip(queries, parts, strict=True):
         started_s = time.perf_counter()
-        hits = await store.nearest_tastes(query, NEAREST, frozenset({PARTS[part]}))
+        found.append(await store.nearest_tastes(query, NEAREST, frozenset({PARTS[part]})))
         took_s.append(time.perf_counter() - started_s)
+    cpu, recalls = (cpu_s(pid) - started_cpu_s) / garments, []
+    for query, part, hits in zip(queries, parts, found, strict=True):
         similarities = np.sort(crowd.embeddings[crowd.parts == part] @ query)[-NEAREST:]
         recalls.append(np.mean([hit.similarity >= similarities[0] - 1e-5 for hit in hits]))
-    measured(
-        "nearest_tastes", took_s, (cpu_s(pid) - started_cpu_s) / garments, recall=float(np.mean(recalls))
-    )
+    measured("nearest_tastes", took_s, cpu, recall=float(np.mean(recalls)))
 
 
 async def match(

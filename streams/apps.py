@@ -28,7 +28,7 @@ from streams.agents.retract import Retract
 from streams.agents.update_tastes import UpdateTastes
 from streams.agents.wait_for_garments import FullError, WaitForGarments
 from streams.current_sets import CurrentSets
-from streams.handling import Handling, finished
+from streams.handling import Handling
 from streams.media import MediaUnavailable
 from streams.metrics import Metrics
 from streams.outbox import FaustOutbox, raw_topic
@@ -36,6 +36,7 @@ from streams.record import Record, from_faust
 from streams.rocks import tidied
 from streams.rule_book import RuleBook
 from streams.settings import Settings, erasure_key
+from streams.steady import SteadyApp
 from streams.trending import Trending
 from vectorstore.base import InvalidRequest, VectorStore, VectorStoreUnavailable
 
@@ -44,7 +45,7 @@ WITHIN_S = 0.005
 TASTES_AT_ONCE, TASTES_WITHIN_S = 512, 1.0  # so of a busy shopper's tastes one a second is indexed
 
 
-def faust_app(name: str, settings: Settings, bootstrap: str, **changes: Any) -> faust.App:
+def faust_app(name: str, settings: Settings, bootstrap: str, **changes: Any) -> SteadyApp:
     """A bare Faust app with the settings that keep it correct (see the comments)."""
     datadir = settings.data_dir / "tables" / f"{name}-{settings.instance}"
     datadir.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def faust_app(name: str, settings: Settings, bootstrap: str, **changes: Any) -> 
         "key_serializer": "raw",
         "value_serializer": "raw",
     }
-    return faust.App(topology.app_id(name), **(options | changes))
+    return SteadyApp(topology.app_id(name), **(options | changes))
 
 
 def _credentials(settings: Settings) -> Any:
@@ -106,21 +107,21 @@ def table(app: faust.App, name: str) -> Any:
 
 
 def add_single(
-    app: faust.App, agent: topology.Agent, handling: Handling, handle: Callable[[Record], Awaitable[None]]
+    app: SteadyApp, agent: topology.Agent, handling: Handling, handle: Callable[[Record], Awaitable[None]]
 ) -> Any:
     """An agent that takes one event at a time, as tables need it."""
 
     async def run(stream: Any) -> None:
         async for event in stream.events():
             event.message.incref()  # not acknowledged before `ack` below, whatever happens here
-            await finished(handling.one(from_faust(event), handle))
-            event.ack()
+            if await app.hands.finish(handling.one(from_faust(event), handle)):
+                event.ack()
 
     return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
 
 
 def add_batched(
-    app: faust.App,
+    app: SteadyApp,
     agent: topology.Agent,
     handle: Callable[[list[Record]], Coroutine[Any, Any, None]],
     batch: int = BATCH,
@@ -133,9 +134,9 @@ def add_batched(
         async for events in taken:
             for event in events:
                 event.message.incref()
-            await finished(handle([from_faust(event) for event in events]))
-            for event in events:
-                event.ack()
+            if await app.hands.finish(handle([from_faust(event) for event in events])):
+                for event in events:
+                    event.ack()
 
     return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
 

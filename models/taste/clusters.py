@@ -97,9 +97,10 @@ def _rows(node: int, count: int, halves: list[tuple[int, int]]) -> list[int]:
 def turn(alike: Floats, least: float) -> int:
     """How many of the newest rows are something new, given how alike rows are (N, N), the oldest first.
 
-    The newest r are a turn where they are less like the rows before than those are like one another, by at
-    least `least` / √r of their standard deviations, and more like one another than like those before. 0 where
-    there is none, else the r that stands out most.
+    The newest r are a turn where they are more like one another than like the rows before, and less like
+    those than those are like one another, by `least` / √r of their standard deviations; how much more alike
+    they are counts too, a quarter as much, being told by few pairs. 0 where there is none, else the r that is
+    farthest from the rows before it.
     """
     count, best, found = len(alike), 0.0, 0
     summed = alike.cumsum(axis=1)
@@ -111,6 +112,6 @@ def turn(alike: Floats, least: float) -> int:
         away = float(usual.mean()) - to_before
         together = float(among) / (newest * (newest - 1)) - to_before
         stands_out = (away + TOGETHER * together) / max(float(usual.std()), 1e-6)
-        if away > best and stands_out * newest**0.5 >= least:
+        if away > best and together > 0.0 and stands_out * newest**0.5 >= least:
             best, found = away, newest
     return found

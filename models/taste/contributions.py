@@ -60,7 +60,7 @@ class TasteSettings:
     recency_products: float = 6.0
     per_part: int = 6
     pull: float = 0.5
-    turn: float = 2.8
+    turn: float = 4.0
     whim: float = 0.05
     window: int | None = None
 

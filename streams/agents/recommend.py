@@ -18,7 +18,6 @@ from models.taste.ranking import Candidate, Offer, Pick, RankingSettings, compos
 from models.taste.rules import Rules
 from models.taste.shopper import Shopper
 from schemas.cloudevents import Event, read_event
-from schemas.errors import SchemaError
 from schemas.recommendations import (
     Because,
     ModelNames,
@@ -95,7 +94,7 @@ class Recommend:
                 continue
             try:
                 self._collect(requests, record)
-            except (SchemaError, state.StateError) as error:
+            except Exception as error:  # whatever it is, the batch's other shoppers get their sets
                 await self.handling.bury(record, error)
         if requests:
             await self._answer(list(requests.values()))
@@ -269,7 +268,7 @@ def _strategy(picks: Sequence[Pick], known: bool, settled: bool) -> Strategy:
     slots = {pick.slot for pick in picks}
     if not known or ("taste" not in slots and slots):
         return "trending"
-    return "taste" if slots <= {"taste"} else "taste+trending"
+    return "taste" if settled and "trending" not in slots else "taste+trending"
 
 
 def _only(value: str | None) -> frozenset[str] | None:

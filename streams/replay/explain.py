@@ -94,7 +94,7 @@ def _interest(interest: Interest, total: float) -> dict[str, Any]:
     }
 
 
-def _candidate(candidate: Candidate, places: dict[str, int]) -> dict[str, Any]:
+def _candidate(candidate: Candidate, places: dict[int, int]) -> dict[str, Any]:
     return {
         "product_id": candidate.product_id,
         "garment_id": candidate.garment_id,

@@ -260,6 +260,16 @@ def test_headers_of_ours_in_an_interaction_are_only_headers_while_it_waits(notic
     assert shop.topics.of("interactions")[-1].key == b"u"
 
 
+@pytest.mark.parametrize("notice", [TICK, ERASE, (KEY_HEADER, b"somebody else")])
+def test_headers_of_ours_in_an_interaction_are_only_headers(notice: tuple[str, bytes]) -> None:
+    shop = stocked(red=RED, pink=PINK)
+    plain = shop.act("product.viewed", "u", "red", event_id="sly")
+    shop.delivered = len(shop.topics.log)
+    shop.topics.append("interactions", b"u", plain.value, [*plain.headers, notice])
+    shop.pump()
+    assert shop.sets("u")[-1].includes == ["sly"]
+
+
 def test_one_product_cannot_gather_more_than_the_changelog_takes() -> None:
     shop = MemoryShop()
     for number in range(6):

@@ -80,12 +80,12 @@ def test_a_cluster_of_few_rows_is_drawn_to_all_more_than_one_of_many() -> None:
 @pytest.mark.parametrize("new", range(2, 9))
 def test_a_turn_is_seen_where_it_began(new: int) -> None:
     both = np.vstack([rows(24, 2, 7)[::2], rows(24, 2, 7)[1 : 2 * new : 2]])
-    assert turn(similarities(both), 2.8) == new
+    assert turn(similarities(both), 4.0) == new
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_going_to_and_fro_between_two_kinds_is_no_turn(seed: int) -> None:
-    assert turn(similarities(rows(24, 2, seed)), 2.8) == 0
+    assert turn(similarities(rows(24, 2, seed)), 4.0) == 0
 
 
 @given(st.integers(0, 60), st.integers(1, 3), st.integers(0, 1000), st.floats(0.0, 5.0))
@@ -109,4 +109,4 @@ def test_rows_without_any_difference_are_one_cluster_or_alike() -> None:
     same = np.repeat(rows(1, 1, 0), 6, axis=0)
     found = clusters(similarities(same), np.ones(6), 0.5)
     assert sorted(row for c in found for row in c.rows) == list(range(6))
-    assert turn(similarities(same), 2.8) == 0
+    assert turn(similarities(same), 4.0) == 0
