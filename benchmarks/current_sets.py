@@ -63,7 +63,7 @@ def current_sets(shoppers: int) -> tuple[CurrentSets, Row]:
             for rank, number in enumerate(products, 1)
         ]
         user_id = f"shopper-{shopper}"
-        data = {"user_id": user_id, "revision": 7, "items": items}
+        data = {"user_id": user_id, "revision": 7, "latency_ms": 30.0, "items": items}
         said = record("recommendations", "recommendations.updated", user_id, data)
         started_s = time.perf_counter()
         sets.read(said)

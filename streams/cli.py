@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 publish = typer.Typer(no_args_is_help=True, help="Publish events from files.", rich_markup_mode=None)
 app.add_typer(publish, name="publish")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure models honestly.", rich_markup_mode=None)
+app.add_typer(evaluate, name="evaluate")
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where everything is kept. Default: .lookstream")
@@ -224,6 +226,27 @@ def look(
     from streams.commands.look import look as look_at
 
     raise typer.Exit(look_at(_settings(data_dir=data_dir), photo, k=k, out=out, as_json=as_json))
+
+
+@evaluate.command("taste", epilog=_example("lookstream evaluate taste --photos ./photos --json"))
+def evaluate_taste_command(
+    photos: Annotated[Path | None, typer.Option(help="A folder of photos, sub-folder = class.")] = None,
+    drawn: Annotated[bool, typer.Option("--drawn", help="Also, or only, on the drawn catalogue.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write a figure (PNG).")] = None,
+    shoppers: Annotated[int, typer.Option(min=1, help="Simulated shoppers per scenario.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Replay simulated shoppers against the published centroid and simpler systems."""
+    from streams.commands.evaluate_taste import evaluate_taste
+
+    settings = _settings(data_dir=data_dir)
+    raise typer.Exit(
+        evaluate_taste(
+            settings, photos=photos, drawn=drawn, as_json=as_json, out=out, shoppers=shoppers, seed=seed
+        )
+    )
 
 
 @app.command(epilog=_example("lookstream topology", "lookstream topology --mermaid"))

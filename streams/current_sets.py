@@ -39,6 +39,7 @@ class _Row:
 
     partition: int
     revision: int
+    asked_at_s: float
     products: "array[int]"
     weakest: "array[float]"
 
@@ -100,13 +101,14 @@ class CurrentSets:
             self._forget(user_id)
             return None
         try:
-            revision, products, weakest = _read(parse_json(record.value))
+            revision, latency_s, products, weakest = _read(parse_json(record.value))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             log.warning("recommendations/%s@%s ignored: %r", record.partition, record.offset, error)
             return None
         if revision <= self.revision(user_id):
             return None
-        self._replace(user_id, record.partition, revision, products, weakest)
+        row = _Row(record.partition, revision, record.appended_at_s - latency_s, array("I"), weakest)
+        self._replace(user_id, row, products)
         return SetArrived(user_id, record.partition, products)
 
     def __len__(self) -> int:
@@ -132,6 +134,14 @@ class CurrentSets:
         """The revision of the shopper's set, 0 where there is none."""
         row = self._row(user_id)
         return 0 if row is None else row.revision
+
+    def asked_at_s(self, user_id: str) -> float:
+        """LogAppendTime (unix seconds) of the oldest event that the set answers, -inf where there is no set.
+
+        Whatever was in the index by then was considered for the set.
+        """
+        row = self._row(user_id)
+        return -math.inf if row is None else row.asked_at_s
 
     def partition(self, user_id: str) -> int | None:
         """The partition that the shopper's set lies on."""
@@ -177,23 +187,16 @@ class CurrentSets:
         row = self._rows.get(user)
         return row is not None and product in row.products
 
-    def _replace(
-        self,
-        user_id: str,
-        partition: int,
-        revision: int,
-        product_ids: tuple[str, ...],
-        weakest: "array[float]",
-    ) -> None:
+    def _replace(self, user_id: str, row: _Row, product_ids: tuple[str, ...]) -> None:
         user = self._users.number(user_id)
-        products = array("I", map(self._products.number, product_ids))
+        row.products = array("I", map(self._products.number, product_ids))
         before = self._rows[user].products if user in self._rows else array("I")
-        self._rows[user] = _Row(partition, revision, products, weakest)
-        for product in set(products).difference(before):
+        self._rows[user] = row
+        for product in set(row.products).difference(before):
             holders = self._holders.setdefault(product, _Holders())
             holders.users.append(user)
             holders.live += 1
-        self._let_go(set(before).difference(products))
+        self._let_go(set(before).difference(row.products))
 
     def _forget(self, user_id: str) -> None:
         user = self._users.find(user_id)
@@ -215,13 +218,13 @@ class CurrentSets:
                 holders.users = array("I", kept)
 
 
-def _read(data: Any) -> tuple[int, tuple[str, ...], "array[float]"]:
-    """Revision, products by rank and weakest scores of a set; raises KeyError, TypeError or ValueError."""
+def _read(data: Any) -> tuple[int, float, tuple[str, ...], "array[float]"]:
+    """Revision, latency (s), products by rank, weakest scores; raises KeyError, TypeError or ValueError."""
     items = data["items"]
     products = tuple(dict.fromkeys(item["product_id"] for item in items))
     if not all(isinstance(product_id, str) for product_id in products):
         raise TypeError("product_id: expected text")
-    return int(data["revision"]), products, _weakest(items)
+    return int(data["revision"]), data["latency_ms"] / 1000, products, _weakest(items)
 
 
 def _weakest(items: list[dict[str, Any]]) -> "array[float]":

@@ -30,10 +30,14 @@ _RETRY_AFTER_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a set is to be made anew: what happened, and the product that it is about."""
+    """Why a set is to be made anew: what happened, and the product that it is about.
+
+    `appended_at_s` is the LogAppendTime (unix seconds) of the event that says so.
+    """
 
     product_id: str
     trigger: Trigger
+    appended_at_s: float
     traceparent: str | None = None
 
 
@@ -41,7 +45,7 @@ class TasteRequests:
     """The requests of one agent.
 
     Args:
-        wanted: whether a request for (user id, product id) still has a point when its turn has come.
+        wanted: whether a request for a user id and a cause still has a point when its turn has come.
         interval_s: least time between two requests for one shopper.
         in_flight: most requests without an answer.
         clock: monotonic seconds.
@@ -50,7 +54,7 @@ class TasteRequests:
     def __init__(
         self,
         handling: Handling,
-        wanted: Callable[[str, str], bool],
+        wanted: Callable[[str, Cause], bool],
         *,
         interval_s: float,
         in_flight: int,
@@ -121,7 +125,7 @@ class TasteRequests:
         while self._ready and len(self._unanswered) < self.in_flight:
             user_id = next(iter(self._ready))
             cause = self._ready.pop(user_id)
-            if self.wanted(user_id, cause.product_id):
+            if self.wanted(user_id, cause):
                 for times in (self._sent, self._unanswered):
                     times.pop(user_id, None)
                     times[user_id] = now_s

@@ -91,7 +91,7 @@ def compose(offer: Offer, settings: RankingSettings) -> list[Pick]:
     of_taste = min(length, taste_places(settings, offer.known)) if offer.per_interest else 0
     explored = round(of_taste * settings.exploration) if offer.fresh else 0
     picks = [*made.by_taste(offer.per_interest, of_taste - explored)]
-    fresh = made.in_order(offer.fresh, explored, "fresh")
+    fresh = made.in_order(_rotated(offer.fresh, offer.per_interest), explored, "fresh")
     picks = _spread(picks, fresh)
     picks += made.in_order(offer.trending, length - len(picks), "trending")
     picks += made.in_order(offer.fresh, length - len(picks), "fresh")
@@ -222,6 +222,15 @@ def _embedding(candidate: Candidate) -> NDArray[np.float32]:
     if candidate.embedding is None:
         raise ValueError(f"candidate {candidate.garment_id}: got no embedding, expected one to rank it by")
     return candidate.embedding
+
+
+def _rotated(
+    fresh: Sequence[Candidate], offered: Sequence[tuple[Interest, Sequence[Candidate]]]
+) -> Sequence[Candidate]:
+    """Each taste, and each after another event, begins elsewhere: else everybody is shown the same few."""
+    events = {c.event_key for interest, _ in offered for c in interest.contributions}
+    start = sum(events) % len(fresh) if fresh else 0
+    return [*fresh[start:], *fresh[:start]]
 
 
 def _spread(picks: list[Pick], between: list[Pick]) -> list[Pick]:

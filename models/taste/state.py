@@ -78,7 +78,7 @@ def unpack(data: bytes) -> Shopper:
 
 def forward_to(data: bytes) -> str | None:
     """`forward_to` of the shopper in `data`, without unpacking the rest; raises StateError."""
-    return _read(data, lambda reader: reader.texts(reader.struct(_HEAD)[1])[3])
+    return _read(data, _forward_to)
 
 
 def _read(data: bytes, read: Callable[["_Reader"], T]) -> T:
@@ -120,6 +120,12 @@ class _Reader:
             raise ValueError(f"{len(self.rest)} bytes where {size} should be")
         taken, self.rest = self.rest[:size], self.rest[size:]
         return taken
+
+
+def _forward_to(reader: _Reader) -> str | None:
+    count = reader.struct(_HEAD)[1]
+    *_, to_user_id = unpack_texts(reader.rest, count, wanted=4)[0]
+    return to_user_id
 
 
 def _shopper(reader: _Reader) -> Shopper:

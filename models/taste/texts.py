@@ -38,13 +38,13 @@ def pack(texts: Sequence[str | None]) -> bytes:
     return b"".join([np.array(lengths, "<u2").tobytes(), *parts])
 
 
-def unpack(data: memoryview, count: int) -> tuple[list[str | None], int]:
-    """The texts, and how many of the bytes they took; raises ValueError where they are none."""
+def unpack(data: memoryview, count: int, wanted: int | None = None) -> tuple[list[str | None], int]:
+    """The texts, or the first `wanted` of them, and where they end; raises ValueError where they are none."""
     if len(data) < 2 * count:
         raise ValueError(f"{count} texts end early")
     texts: list[str | None] = []
     at = 2 * count
-    for length in np.frombuffer(data, "<u2", count).tolist():
+    for length in np.frombuffer(data, "<u2", count)[:wanted].tolist():
         taken = {_IS_NONE: 0, _IS_UUID: 16}.get(length, length)
         raw = bytes(data[at : at + taken])
         if len(raw) < taken:

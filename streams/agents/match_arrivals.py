@@ -3,7 +3,8 @@
 In: records of `garments`, from which products that are in stock now queue up; the newest comes first and
 the queue is bounded, so that a catalogue uploaded at once neither holds up the stream nor fills the memory.
 Out: `taste.requested` for the shoppers whose set it would enter: it is more similar to one of their interests
-than the weakest item that is in their set for its part, or their set is not full. Between two products the
+than the weakest item that is in their set for its part, or their set is not full; a set that was asked for
+after the garment could be found has made its choice already. Between two products the
 store is left alone for three times as long as it was busy. A crash forgets the queue: the next set of each
 shopper has the garment anyway. What cannot be read is wait-for-garments' dead letter, not this agent's too.
 """
@@ -31,6 +32,7 @@ NEAREST: Final = 200
 MAX_QUEUED: Final = 10_000
 INTERVAL_S: Final = 10.0
 IN_FLIGHT: Final = 16
+_CLOCKS_DIFFER_S: Final = 1.0
 _REST: Final = 3.0
 _LONGEST_REST_S: Final = 1.0
 
@@ -106,15 +108,15 @@ class MatchArrivals:
         found = (await self.store.fetch_products([data.product_id])).get(data.product_id, [])
         detected = [point for point in found if point.payload["part"] != "whole"]
         trigger = Trigger(type=event.type, id=event.id, time=event.time)
-        cause = Cause(data.product_id, trigger, event.traceparent)
+        cause = Cause(data.product_id, trigger, record.appended_at_s, event.traceparent)
         asked: dict[str, None] = {}  # those it suits best first
         for garment in detected or found:
             if garment.payload["in_stock"] and not self.rules().blocks(data.product_id, garment.payload):
-                asked |= dict.fromkeys(await self._shoppers(garment))
+                asked |= dict.fromkeys(await self._shoppers(garment, cause))
         for user_id in asked:
             self.requests.ask(user_id, cause)
 
-    async def _shoppers(self, garment: GarmentPoint) -> list[str]:
+    async def _shoppers(self, garment: GarmentPoint, cause: Cause) -> list[str]:
         """The shoppers whose set the garment would enter, among those with the nearest interests."""
         part = garment.payload["part"]
         with self.handling.metrics.timed("query"):
@@ -122,15 +124,20 @@ class MatchArrivals:
         return [
             hit.user_id
             for hit in hits
-            if self._enters(hit.user_id, garment.product_id, part, hit.similarity)
+            if self._enters(hit.user_id, cause, part, hit.similarity)
             and is_for(hit.payload, garment.product_id, garment.payload)
         ]
 
-    def _enters(self, user_id: str, product_id: str, part: str, similarity: float) -> bool:
-        if not self._lacks(user_id, product_id):
+    def _enters(self, user_id: str, cause: Cause, part: str, similarity: float) -> bool:
+        if not self._lacks(user_id, cause):
             return False
         return self.sets.size(user_id) < self.length or similarity > self.sets.weakest(user_id, part)
 
-    def _lacks(self, user_id: str, product_id: str) -> bool:
-        """Whether the shopper has a set, without the product."""
-        return self.sets.revision(user_id) > 0 and not self.sets.holds(user_id, product_id)
+    def _lacks(self, user_id: str, cause: Cause) -> bool:
+        """Whether the shopper has a set, without the product, for which it was not considered."""
+        considered = self.sets.asked_at_s(user_id) > cause.appended_at_s + _CLOCKS_DIFFER_S
+        return (
+            self.sets.revision(user_id) > 0
+            and not considered
+            and not self.sets.holds(user_id, cause.product_id)
+        )

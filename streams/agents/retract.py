@@ -70,7 +70,7 @@ class Retract:
         self.store, self.sets, self.assigned, self.handling = store, sets, assigned, handling
         self.rules, self.clock, self.pause = rules, clock, pause
         self.requests = TasteRequests(
-            handling, sets.holds, interval_s=INTERVAL_S, in_flight=IN_FLIGHT, clock=clock
+            handling, self._holds, interval_s=INTERVAL_S, in_flight=IN_FLIGHT, clock=clock
         )
         self._gone: dict[str, Cause] = {}  # oldest first
         self._checks: list[_Check] = []
@@ -89,7 +89,7 @@ class Retract:
             return
         self._gone.pop(data.product_id, None)
         if isinstance(data, GarmentsRemoved) or data.availability != "in_stock":
-            cause = Cause(data.product_id, _trigger(event), event.traceparent)
+            cause = Cause(data.product_id, _trigger(event), record.appended_at_s, event.traceparent)
             self._gone[data.product_id] = cause
             if len(self._gone) > MAX_GONE:
                 del self._gone[next(iter(self._gone))]
@@ -146,7 +146,7 @@ class Retract:
             found = await self.store.fetch_products(some)
             for product_id in some:
                 if (trigger := self._why_not(product_id, found.get(product_id, ()))) is not None:
-                    self._ask(Cause(product_id, trigger))
+                    self._ask(Cause(product_id, trigger, trigger.time.timestamp()))
             await self.pause(self.clock() - started_s)
 
     def _why_not(self, product_id: str, garments: Sequence[GarmentPoint]) -> Trigger | None:
@@ -156,6 +156,9 @@ class Retract:
         if not garments:
             return _found("garments.removed", product_id)
         return None if garments[0].payload["in_stock"] else _found("garments.updated", product_id)
+
+    def _holds(self, user_id: str, cause: Cause) -> bool:
+        return self.sets.holds(user_id, cause.product_id)
 
     def _ask(self, cause: Cause) -> None:
         for user_id in self.sets.users(cause.product_id, self.assigned()):

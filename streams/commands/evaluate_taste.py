@@ -2,7 +2,7 @@
 
 In: settings (the vision, the data directory that keeps embeddings), a folder of photos in class folders,
 drawn products, or both. Out: tables or JSON on stdout, with `out` a figure (PNG). Returns 0. Fails with
-ValueError for a folder without photos or with too few tastes, PhotoError never.
+ValueError for a folder without photos, a damaged photo, or too few tastes that can be told apart.
 """
 
 import json

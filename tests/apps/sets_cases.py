@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -166,19 +167,22 @@ def set_record(
     items: Sequence[str | tuple[str, float, str, str]],
     *,
     partition: int = 0,
+    asked_s: float = 0.0,
 ) -> Record:
-    """A set; an item is a product id, or (product id, score, part, slot)."""
+    """A set, asked for so long after TIME; an item is a product id, or (product id, score, part, slot)."""
     rows = [item if isinstance(item, tuple) else (item, 0.5, "upper", "taste") for item in items]
     data = {
         "user_id": user_id,
         "revision": revision,
+        "latency_ms": 250.0,
         "items": [
             {"rank": rank, "product_id": product_id, "score": score, "part": part, "slot": slot}
             for rank, (product_id, score, part, slot) in enumerate(rows, 1)
         ],
     }
     kind = "recommendations.updated"
-    return as_record("recommendations", kind, user_id, data, offset=revision, partition=partition)
+    record = as_record("recommendations", kind, user_id, data, offset=revision, partition=partition)
+    return replace(record, appended_at_s=TIME.timestamp() + asked_s + 0.25)
 
 
 def holding(**sets: Sequence[str | tuple[str, float, str, str]]) -> CurrentSets:

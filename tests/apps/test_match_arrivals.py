@@ -181,6 +181,28 @@ def test_who_got_it_meanwhile_is_not_asked_for_later() -> None:
     assert case.asked() == []
 
 
+@pytest.mark.parametrize(("asked_s", "asked_for"), [(-60.0, True), (0.5, True), (1.5, False)])
+def test_a_set_that_was_asked_for_afterwards_has_made_its_choice(asked_s: float, asked_for: bool) -> None:
+    sets = CurrentSets()
+    sets.read(set_record("alice", 1, FULL, asked_s=asked_s))
+    case = Case(sets)
+    case.likes("alice", 0.9)
+    case.arrives()
+    assert case.asked() == ["alice"] * asked_for
+
+
+def test_who_clicked_meanwhile_is_not_asked_for_later() -> None:
+    case = Case(holding(alice=FULL))
+    case.likes("alice", 0.9)
+    case.arrives("one")
+    case.arrives("two")
+    assert case.asked() == ["alice"]
+    case.arrives("three")
+    case.sets.read(set_record("alice", 2, FULL, asked_s=5.0))
+    case.clock.now_s += INTERVAL_S
+    assert case.asked() == []
+
+
 def test_an_erased_shopper_is_not_asked_for() -> None:
     case = Case(holding(alice=FULL))
     case.likes("alice", 0.9)

@@ -17,7 +17,7 @@ from streams.taste_requests import ANSWER_WITHIN_S, Cause, TasteRequests
 
 
 def cause(name: str) -> Cause:
-    return Cause(f"p-{name}", Trigger(type="garments.indexed", id=name, time=TIME), f"trace-{name}")
+    return Cause(f"p-{name}", Trigger(type="garments.indexed", id=name, time=TIME), 0.0, f"trace-{name}")
 
 
 class Case:
@@ -27,7 +27,7 @@ class Case:
         self.clock, self.sent, self.unwanted = Clock(), Sent(), set[tuple[str, str]]()
         self.requests = TasteRequests(
             handling(self.sent, "retract"),
-            lambda user_id, product_id: (user_id, product_id) not in self.unwanted,
+            lambda user_id, cause: (user_id, cause.product_id) not in self.unwanted,
             interval_s=interval_s,
             in_flight=in_flight,
             clock=self.clock,

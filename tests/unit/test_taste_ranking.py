@@ -188,6 +188,25 @@ def test_fresh_garments_are_spread_and_never_first() -> None:
         assert slots[0] == "taste"
 
 
+def test_different_tastes_are_shown_different_fresh_garments() -> None:
+    of = RankingSettings(20, 0.1, 1.0, 0.0)
+    shown = [
+        tuple(
+            pick.candidate.product_id
+            for pick in compose(
+                Offer(
+                    [(interest(1.0, n), candidates(*range(1, 30)))], (), candidates(*range(100, 124)), known=9
+                ),
+                of,
+            )
+            if pick.slot == "fresh"
+        )
+        for n in range(24)
+    ]
+    assert {len(found) for found in shown} == {2}
+    assert {product for found in shown for product in found} == {f"p-{n}" for n in range(100, 124)}
+
+
 def test_pins_have_their_places_once_and_never_too_many() -> None:
     offer = Offer([(interest(), candidates(*range(1, 9)))], known=9)
     pins = [

@@ -15,7 +15,7 @@ from models.evaluation.taste.catalogue import Catalogue
 from models.taste.contributions import TasteSettings
 from models.taste.interests import interests
 from models.taste.ranking import Candidate, Offer, RankingSettings, compose
-from models.taste.shopper import Act, Shopper, acted
+from models.taste.shopper import Act, Shopper, acted, key_of
 
 LENGTH: Final = 24
 WINDOW: Final = 12  # what the published centroid is the mean of
@@ -98,17 +98,16 @@ class _Centroid(_Scored):
 class _Lookstream:
     """The pure core as the services run it: acts → taste → interests → candidates → set."""
 
-    def __init__(
-        self, catalogue: Catalogue, taste: TasteSettings, ranking: RankingSettings, more: Offer
-    ) -> None:
-        self.catalogue, self.taste, self.ranking, self.more = catalogue, taste, ranking, more
+    def __init__(self, catalogue: Catalogue, ranking: RankingSettings, more: Offer, number: int) -> None:
+        self.catalogue, self.ranking, self.more, self.number = catalogue, ranking, more, number
+        self.taste = TasteSettings()
         self.shopper = Shopper("embedder")
         self.acted: list[int] = []
 
     def act(self, product: int, action: str = "product.viewed") -> None:
         found = self.catalogue.products[product]
         number = len(self.acted)
-        act = Act(number, action, found.product_id, PACE_S * number)
+        act = Act(key_of(str(self.number), str(number)), action, found.product_id, PACE_S * number)
         self.shopper = acted(self.shopper, act, found.garments, self.taste)
         self.acted.append(product)
 
@@ -156,7 +155,7 @@ def systems(
 
     def lookstream(ranking: RankingSettings, offered: Sequence[Candidate] = ()) -> Callable[[int], Session]:
         more = Offer(trending=trending, fresh=offered)
-        return lambda number: _Lookstream(catalogue, TasteSettings(), ranking, more)
+        return lambda number: _Lookstream(catalogue, ranking, more, number)
 
     exploring = RankingSettings(LENGTH, exploration=usual.exploration, part_quota=1.0)
     by_part = RankingSettings(LENGTH, exploration=0.0, part_quota=usual.part_quota)
