@@ -85,9 +85,9 @@ class Recommend:
         """Answer a batch of tastes; raises nothing but cancellation."""
         requests: dict[str, _Request] = {}
         for record in records:
-            if record.value is None:  # it follows an erasure, which says more
-                continue
             self.handling.count_in(record)
+            if record.value is None:  # it follows an erasure, which says more, or a handover
+                continue
             if ("ce_type", b"taste.erased") in record.headers:
                 requests.pop((record.key or b"").decode(), None)  # what came before it is nobody's any more
                 await self._erase(record)
