@@ -11,6 +11,13 @@ def _printable(text: str) -> str:
     return text
 
 
+def no_truth(value: object) -> object:
+    """`true` is no number, although Python counts it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number")
+    return value
+
+
 ProductId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 UserId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 GarmentId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]

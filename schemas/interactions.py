@@ -6,9 +6,9 @@ which `schemas.events.read` turns into a SchemaError.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from schemas.base import GarmentId, OpaqueId, ProductId, Record, UserId
+from schemas.base import GarmentId, OpaqueId, ProductId, Record, UserId, no_truth
 from schemas.products import AgeGroup, Gender
 
 ProductAction = Literal[
@@ -30,7 +30,7 @@ class ProductInteraction(Record):
     product_id: ProductId
     garment_id: GarmentId | None = None
     session_id: OpaqueId | None = None
-    quantity: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    quantity: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(no_truth)] | None = None
     recommendation_id: OpaqueId | None = None
 
 

@@ -21,7 +21,7 @@ ImageLink = Annotated[str, Field(min_length=1, max_length=24_000_000)]
 class Price(Record):
     """An amount in an ISO 4217 currency."""
 
-    value: Annotated[float, Field(ge=0, le=1e12)]
+    value: Annotated[float, Field(ge=0, le=1e12, strict=True)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 

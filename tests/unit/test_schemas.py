@@ -151,6 +151,8 @@ def test_hostile_bytes_are_read_or_refused(name: str, value: bytes) -> None:
             b'{"id": "sku-9", "image_link": "a", "price": {"value": 1, "currency": "EUR\\n"}}',
             "price.currency",
         ),
+        (b'{"id": "sku-9", "image_link": "a", "price": {"value": true, "currency": "EUR"}}', "price.value"),
+        (b'{"id": "sku-9", "image_link": "a", "price": {"value": "9", "currency": "EUR"}}', "price.value"),
         (b'{"id": "sku-9", "image_link": "a", "price": 1}', "price"),
         (b'{"id": "sku-9", "image_link": ""}', "image_link"),
         (b'{"id": "sku-9", "image_link": "a", "additional_image_link": "b"}', "additional_image_link"),
@@ -178,6 +180,11 @@ def test_a_product_cannot_lose_its_image() -> None:
 def test_a_visitor_cannot_be_identified_as_himself() -> None:
     error = refused("user.identified", {"user_id": "alice", "anonymous_id": "alice"})
     assert error.field == "anonymous_id"
+
+
+def test_true_is_no_quantity() -> None:
+    error = refused("product.viewed", EXAMPLES["product.viewed"] | {"quantity": True})
+    assert "field 'quantity': got true, expected a number" in str(error)
 
 
 @pytest.mark.parametrize("time", ["2026-01-31", "2026-01-31T12:00:00", "now"])
