@@ -1,4 +1,4 @@
-# One image for both workers: `lookstream worker catalogue` and `lookstream worker shopper`.
+# One image for all: `lookstream worker catalogue`, `lookstream worker shopper`, `lookstream gateway`.
 # LOCK chooses the pinned dependencies: requirements.lock has torch with CUDA (6 GB); docs/docker.md says how
 # to make one without.
 FROM python:3.11.17-slim-bookworm AS builder
@@ -26,7 +26,7 @@ RUN uv build --wheel --no-build-isolation --python /opt/lookstream/bin/python --
 
 FROM python:3.11.17-slim-bookworm
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin lookstream \
-    && install -d -o lookstream -g lookstream -m 0700 /data \
+    && install -d -o lookstream -g lookstream -m 0700 /data /data/inline \
     && install -d -m 0755 /media
 COPY --from=builder /opt/lookstream /opt/lookstream
 COPY deploy/healthcheck.py /opt/lookstream/healthcheck.py

@@ -25,6 +25,8 @@ from streams.topology import APPS
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "LOOKSTREAM_QDRANT_API_KEY"
 OWN_IMAGE = "lookstream:0.1.0"
+OWN = (*APPS, "gateway")
+GIVEN = {KEY: "k" * 40, "LOOKSTREAM_GATEWAY_SECRET": "s" * 40}
 
 
 @cache
@@ -64,13 +66,13 @@ def test_it_is_a_compose_file() -> None:
 
 def test_there_is_a_service_for_every_app_and_its_command_exists() -> None:
     own = {name for name, one in compose()["services"].items() if one["image"] == OWN_IMAGE}
-    assert own == set(APPS)
+    assert own == set(OWN)
     for name in own:
         command_lines.check(" ".join(["lookstream", *service(name)["command"]]))
-        assert service(name)["command"] == ["worker", name]
+        assert service(name)["command"] == (["worker", name] if name in APPS else [name])
 
 
-@pytest.mark.parametrize("name", APPS)
+@pytest.mark.parametrize("name", OWN)
 def test_workers_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = service(name)["environment"]
     for variable in environment:
@@ -79,7 +81,7 @@ def test_workers_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) 
     for variable in [variable for variable in os.environ if variable.startswith("LOOKSTREAM_")]:
         monkeypatch.delenv(variable)
     image = dict(re.findall(r"(LOOKSTREAM_\w+)=(\S+)", (ROOT / "Dockerfile").read_text()))
-    for variable, value in (image | plain(environment, {KEY: "k" * 40})).items():
+    for variable, value in (image | plain(environment, GIVEN)).items():
         monkeypatch.setenv(variable, value)
     settings = Settings()
     assert settings.kafka == "kafka:19092"
@@ -89,15 +91,18 @@ def test_workers_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_partitions_are_the_same_everywhere() -> None:
-    assert len({service(app)["environment"]["LOOKSTREAM_PARTITIONS"] for app in APPS}) == 1
+    assert len({service(app)["environment"]["LOOKSTREAM_PARTITIONS"] for app in OWN}) == 1
 
 
 def test_prometheus_scrapes_every_worker_where_it_serves() -> None:
     [job] = prometheus()["scrape_configs"]
     targets = {target for group in job["static_configs"] for target in group["targets"]}
-    ports = {app: service(app)["environment"]["LOOKSTREAM_METRICS_PORT"] for app in APPS}
+    ports = {app: service(app)["environment"]["LOOKSTREAM_METRICS_PORT"] for app in OWN}
     assert targets == {f"{app}:{port}" for app, port in ports.items()}
-    assert {service(app)["environment"]["LOOKSTREAM_BIND"] for app in APPS} == {"0.0.0.0"}
+    assert set(service("gateway")["environment"]["LOOKSTREAM_METRICS_URLS"].split(",")) == {
+        f"http://{app}:{ports[app]}/metrics" for app in APPS
+    }
+    assert {service(app)["environment"]["LOOKSTREAM_BIND"] for app in OWN} == {"0.0.0.0"}
     mounted = [volume.split(":") for volume in service("prometheus")["volumes"]]
     for source, target, *_ in mounted:
         if source.startswith("./"):
@@ -151,12 +156,18 @@ def test_every_service_is_confined_checked_and_started_again() -> None:
         assert one["restart"] == "unless-stopped", name
         assert one["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in one["security_opt"], name
-        assert name in APPS or one["healthcheck"]["test"], name
+        assert name in OWN or one["healthcheck"]["test"], name
         # Kafka's image writes its configuration into its own folders when it starts.
         assert one.get("read_only", False) is (name != "kafka"), name
-    for app in APPS:
+    for app in OWN:
         waits = {name: one["condition"] for name, one in service(app)["depends_on"].items()}
         assert waits == {"kafka": "service_healthy", "qdrant": "service_healthy"}
+    assert service("gateway")["ports"] == [
+        f"127.0.0.1:{service('gateway')['environment']['LOOKSTREAM_GATEWAY_PORT']}:8080"
+    ]
+    shared = "inline-photos:/data/inline"
+    assert shared in service("catalogue")["volumes"]
+    assert f"{shared}:ro" in service("gateway")["volumes"]
     used = {v.split(":")[0] for one in compose()["services"].values() for v in one.get("volumes", [])}
     assert set(compose()["volumes"]) == {source for source in used if source[0] not in "./$"}
 
