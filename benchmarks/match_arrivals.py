@@ -12,8 +12,6 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -24,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 from current_sets import LENGTH, Nowhere, Row, current_sets, record, retract
 from numpy.typing import NDArray
+from running import cpu_s, machine
 
 from streams.agents.centroids import centroid_id
 from streams.agents.match_arrivals import NEAREST, MatchArrivals
@@ -35,7 +34,6 @@ from vectorstore.base import GarmentPoint, TastePoint
 from vectorstore.embedded import EmbeddedStore
 from vectorstore.service import serve_vectors
 
-DIM: Final = 256
 STYLES: Final = 500
 PARTS: Final = ("upper", "lower", "footwear", "bag", "full_body", "headwear")
 SHARES: Final = (0.38, 0.26, 0.14, 0.08, 0.06, 0.08)
@@ -43,19 +41,19 @@ Embeddings = NDArray[np.float32]
 
 
 class Crowd:
-    """Centroids of many shoppers, drawn around styles: (N, DIM) embeddings, their parts and shoppers."""
+    """Centroids of many shoppers, drawn around styles: (N, dim) embeddings, their parts and shoppers."""
 
-    def __init__(self, shoppers: int, per_shopper: int) -> None:
-        self.random = np.random.default_rng(0)
-        self.styles = self.random.normal(size=(STYLES, DIM)).astype(np.float32)
+    def __init__(self, shoppers: int, per_shopper: int, dim: int) -> None:
+        self.random, self.dim = np.random.default_rng(0), dim
+        self.styles = self.random.normal(size=(STYLES, dim)).astype(np.float32)
         self.shoppers, self.per_shopper = shoppers, per_shopper
         self.embeddings = self.draw(shoppers * per_shopper)
         self.parts = self.random.choice(len(PARTS), size=len(self.embeddings), p=SHARES)
 
     def draw(self, count: int) -> Embeddings:
-        """(count, DIM) unit embeddings."""
+        """(count, dim) unit embeddings."""
         made = self.styles[self.random.integers(STYLES, size=count)]
-        made = made + self.random.normal(size=(count, DIM)).astype(np.float32)
+        made = made + self.random.normal(size=(count, self.dim)).astype(np.float32)
         made /= np.linalg.norm(made, axis=1, keepdims=True)
         return np.asarray(made, np.float32)
 
@@ -78,19 +76,10 @@ class Crowd:
             await store.replace_tastes(tastes)
 
 
-def own(data_dir: Path, socket_path: Path, ready: Any) -> None:
+def own(data_dir: Path, socket_path: Path, dim: int, ready: Any) -> None:
     """The store's owner, which builds its index after two seconds of quiet instead of a minute."""
     engine.OPTIMIZE_WHEN_IDLE_S = 2.0  # type: ignore[misc]
-    serve_vectors(data_dir, socket_path, model="benchmark", dim=DIM, ready=ready.set)
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds of a process so far; nan where the system does not say."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return float("nan")
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    serve_vectors(data_dir, socket_path, model="benchmark", dim=dim, ready=ready.set)
 
 
 async def nearest(
@@ -151,19 +140,19 @@ async def build(store: EmbeddedStore) -> Row:
     return {"system": "lookstream", "scenario": "index build", "silent_s": round(longest_s, 2)}
 
 
-async def run(shoppers: int, per_shopper: int, garments: int) -> list[Row]:
+async def run(shoppers: int, per_shopper: int, garments: int, dim: int) -> list[Row]:
     """All measurements."""
     sets, row = current_sets(shoppers)
-    rows, crowd = [row], Crowd(shoppers, per_shopper)
+    rows, crowd = [row], Crowd(shoppers, per_shopper, dim)
     with tempfile.TemporaryDirectory() as name:
         socket_path = Path(name) / "socket" / "vectors.sock"
         spawning = multiprocessing.get_context("spawn")
         ready = spawning.Event()
-        owner = spawning.Process(target=own, args=(Path(name), socket_path, ready))
+        owner = spawning.Process(target=own, args=(Path(name), socket_path, dim, ready))
         owner.start()
         try:
             await asyncio.to_thread(ready.wait, 30.0)
-            store = EmbeddedStore(socket_path, model="benchmark", dim=DIM, timeout_s=300.0)
+            store = EmbeddedStore(socket_path, model="benchmark", dim=dim, timeout_s=300.0)
             rows.append(await retract(store, sets))
             started_s = time.perf_counter()
             await crowd.fill(store)
@@ -196,20 +185,15 @@ def main() -> None:
     parser.add_argument("--shoppers", type=int, default=100_000)
     parser.add_argument("--per-shopper", type=int, default=3, help="centroids of each")
     parser.add_argument("--garments", type=int, default=200, help="new ones, for each measurement")
+    parser.add_argument("--dim", type=int, default=256, help="numbers of an embedding")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = asyncio.run(run(options.shoppers, options.per_shopper, options.garments))
-    machine: dict[str, Any] = {
-        "system": platform.platform(),
-        "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-    machine["load"] = round(os.getloadavg()[0], 2)
+    rows = asyncio.run(run(options.shoppers, options.per_shopper, options.garments, options.dim))
     if options.json:
-        json.dump({"machine": machine, "rows": rows}, sys.stdout, indent=1)
+        json.dump({"machine": machine(), "command": " ".join(sys.argv), "rows": rows}, sys.stdout, indent=1)
         print()
         return
-    print(machine)
+    print(machine(), " ".join(sys.argv))
     for row in rows:
         print("  ".join(f"{name} {value}" for name, value in row.items() if name != "system"))
 

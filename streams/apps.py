@@ -6,9 +6,11 @@ is done, work once begun is finished before a rebalance takes the partition, tab
 a time, and batches are taken only by agents without a table.
 """
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import faust
@@ -21,6 +23,7 @@ from streams import topology
 from streams.agents.check_rules import CheckRules
 from streams.agents.index_garments import Eyes, IndexGarments, Media, UnusablePhotoError
 from streams.agents.index_tastes import IndexTastes
+from streams.agents.known_tastes import KnownTastes
 from streams.agents.match_arrivals import MatchArrivals
 from streams.agents.popular import PopularGarments
 from streams.agents.recommend import Recommend
@@ -28,6 +31,7 @@ from streams.agents.retract import Retract
 from streams.agents.update_tastes import UpdateTastes
 from streams.agents.wait_for_garments import FullError, WaitForGarments
 from streams.current_sets import CurrentSets
+from streams.desk import Desk
 from streams.handling import Handling
 from streams.media import MediaUnavailable
 from streams.metrics import Metrics
@@ -36,12 +40,16 @@ from streams.record import Record, from_faust
 from streams.rocks import tidied
 from streams.rule_book import RuleBook
 from streams.settings import Settings, erasure_key
+from streams.side_by_side import SideBySide, Turn
 from streams.steady import SteadyApp
 from streams.trending import Trending
 from vectorstore.base import InvalidRequest, VectorStore, VectorStoreUnavailable
 
+IN_HAND = 128
+BUSY = 64  # with so many events in hand, sets give way: they answer several events each then
 BATCH = 64
 WITHIN_S = 0.005
+KEYS_AT_ONCE, GATHERED = 64, 2048
 TASTES_AT_ONCE, TASTES_WITHIN_S = 512, 1.0  # so of a busy shopper's tastes one a second is indexed
 
 
@@ -120,6 +128,25 @@ def add_single(
     return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
 
 
+def add_side_by_side(
+    app: SteadyApp, agent: topology.Agent, handle: Callable[[Record, Turn], Coroutine[Any, Any, None]]
+) -> SideBySide:
+    """An agent with a table that has many events in hand, each changing the table when it is its turn."""
+    in_hand = SideBySide(app.hands, IN_HAND)
+
+    async def run(stream: Any) -> None:
+        try:
+            async for event in stream.events():
+                event.message.incref()
+                # Its task has this event for its current one, by which tables know the partition.
+                await in_hand.begin(partial(handle, from_faust(event)), event.ack)
+        finally:
+            await in_hand.ended()
+
+    app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
+    return in_hand
+
+
 def add_batched(
     app: SteadyApp,
     agent: topology.Agent,
@@ -137,6 +164,26 @@ def add_batched(
             if await app.hands.finish(handle([from_faust(event) for event in events])):
                 for event in events:
                     event.ack()
+
+    return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
+
+
+def add_gathering(
+    app: SteadyApp, agent: topology.Agent, handle: Callable[[Sequence[Record]], Coroutine[Any, Any, None]]
+) -> Any:
+    """An agent without a table that works on all that has come for a key when it is the key's turn."""
+    desk = Desk(app.hands, handle, KEYS_AT_ONCE, GATHERED)
+
+    async def run(stream: Any) -> None:
+        working = asyncio.ensure_future(desk.run())
+        try:
+            async for event in stream.events():
+                event.message.incref()
+                await desk.put(from_faust(event), event.ack)
+        finally:
+            desk.drop()
+            working.cancel()
+            await asyncio.wait([working])
 
     return app.agent(raw_topic(app, *agent.reads), name=agent.name)(run)
 
@@ -209,7 +256,7 @@ def build_shopper(
     """The shopper app: everything but index-garments."""
     app = faust_app("shopper", settings, bootstrap, **changes)
     taste = taste_settings(settings)
-    trending, rules = Trending(), RuleBook()
+    trending, rules, known = Trending(), RuleBook(), KnownTastes(taste)
 
     def handling(name: str) -> Handling:
         return handling_of(
@@ -230,8 +277,10 @@ def build_shopper(
         popular=trending.count,
         erasure_key=erasure_key(settings),
         marker_s=settings.erasure_marker_s,
+        post=FaustOutbox(app).post,
+        known=known,
     )
-    add_single(app, agent_of("update-tastes"), update.handling, update.handle)
+    in_hand = add_side_by_side(app, agent_of("update-tastes"), update.at_once)
     wait = WaitForGarments(
         table(app, "waiting"), store, settings.waiting_retention_s, handling("wait-for-garments")
     )
@@ -244,11 +293,13 @@ def build_shopper(
         ranking_settings(settings),
         handling("recommend"),
         rules=lambda: rules.current,
+        known=known,
+        give_way=lambda: len(in_hand) > BUSY,
     )
-    add_batched(app, agent_of("recommend"), recommend.handle)
+    add_gathering(app, agent_of("recommend"), recommend.handle)
     add_single(app, agent_of("check-rules"), handling("check-rules"), CheckRules().handle)
     sets, length = CurrentSets(), settings.set_length
-    index = IndexTastes(store, model.embedder, taste, length, handling("index-tastes"))
+    index = IndexTastes(store, model.embedder, known, length, handling("index-tastes"))
     add_batched(app, agent_of("index-tastes"), index.handle, TASTES_AT_ONCE, TASTES_WITHIN_S)
     arrivals = MatchArrivals(store, sets, length, handling("match-arrivals"), lambda: rules.current)
     add_batched(app, agent_of("match-arrivals"), arrivals.handle)

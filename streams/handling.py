@@ -23,6 +23,7 @@ _KNOWN_TYPES: Final = frozenset(
 )
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE_S: Final = 5.0
+_UNSENT_PAUSE_S: Final = 0.5
 
 
 async def _sleep(seconds: float) -> None:
@@ -87,6 +88,18 @@ class Handling:
                     log.exception("%s failed on %s/%s@%s", self.agent, *_place(record))
             await self._pause(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def acknowledged(self, sent: Awaitable[None], record: Record) -> bool:
+        """Whether Kafka has what was sent; if not, after a pause. What answers a record is sent for ever."""
+        try:
+            with self.metrics.timed("emit"):
+                await sent
+        except Exception as error:
+            self._failed(record, error)
+            log.warning("%s: what answers %s/%s@%s is not sent: %s", self.agent, *_place(record), error)
+            await self._pause(_UNSENT_PAUSE_S)
+            return False
+        return True
 
     async def bury(self, record: Record, error: BaseException) -> None:
         """Send the record to `dead-letters`, however long that takes."""

@@ -1,9 +1,10 @@
-"""The outbox on Faust's producer: every send is awaited until the broker has acknowledged it.
+"""The outbox on Faust's producer: every send is awaited until the broker has acknowledged it, now or later.
 
-In: records. Out: them on Kafka. Fails with the producer's KafkaError; nothing is sent unless it returns.
+In: records. Out: them on Kafka, those of a partition in the order in which they were given. Fails with the
+producer's KafkaError; nothing is sent for certain unless the acknowledgement comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import faust
@@ -27,10 +28,21 @@ class FaustOutbox:
         partition: int | None = None,
     ) -> None:
         """Send one record and wait for its acknowledgement."""
-        # The first await gives it to the producer, the second waits for the broker.
-        await (
-            await self._topic(topic).send(key=key, value=value, headers=list(headers), partition=partition)
+        await (await self.post(topic, key, value, headers, partition))
+
+    async def post(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[Header] = (),
+        partition: int | None = None,
+    ) -> Awaitable[None]:
+        """Give one record to the producer; what is returned waits for its acknowledgement."""
+        sent: Awaitable[None] = await self._topic(topic).send(
+            key=key, value=value, headers=list(headers), partition=partition
         )
+        return sent
 
     def _topic(self, name: str) -> Any:
         if name not in self._topics:

@@ -13,7 +13,7 @@ Two things go wrong without it, both seen with a backlog while workers joined an
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import faust
@@ -32,17 +32,29 @@ class Hands:
     def __init__(self, app: faust.App) -> None:
         self._app = app
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._listeners: list[Callable[[], object]] = []
+
+    def when_put_down(self, drop: Callable[[], object]) -> None:
+        """Have `drop` called whenever nothing more is to be begun, to forget what has not been begun yet."""
+        self._listeners.append(drop)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+        """Begin `work`; None if it was not begun because its partitions go. `put_down` waits for it."""
+        if not self._app.flow_control.is_active():
+            work.close()
+            return None
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def finish(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run `work` to its end; False if it was not begun, or given up, because its partitions go.
 
         Its events must not be acknowledged then: they come again. Cancelling the caller is as in `finished`.
         """
-        if not self._app.flow_control.is_active():
-            work.close()
+        if (task := self.begin(work)) is None:
             return False
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
         try:
             await finished(task)
         except asyncio.CancelledError:
@@ -50,13 +62,13 @@ class Hands:
             if task.cancelled() and not (caller and caller.cancelling()):
                 return False
             raise
-        finally:
-            self._tasks.discard(task)
         return True
 
     async def put_down(self, longest_s: float = _FINISHED_WITHIN_S) -> None:
         """Begin nothing more, and return when nothing is in hand; what takes longer is given up."""
         self._app.flow_control.suspend()
+        for drop in self._listeners:
+            drop()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=longest_s)
         if late := list(self._tasks):

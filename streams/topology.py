@@ -34,7 +34,10 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent: the topics it reads, the table it keeps, what else it asks, the topics it writes."""
+    """An agent: the topics it reads, the table it keeps, what else it asks, the topics it writes.
+
+    `group` is False for one that reads all partitions itself, without the app's consumer group.
+    """
 
     name: str
     app: str
@@ -43,6 +46,7 @@ class Agent:
     about: str
     table: str | None = None
     asks: tuple[str, ...] = ()
+    group: bool = True
 
 
 TOPICS: Final[tuple[Topic, ...]] = (
@@ -141,6 +145,7 @@ AGENTS: Final[tuple[Agent, ...]] = (
         ("taste-requests",),
         "product gone → shoppers whose set holds it; reads without a group",
         asks=("garments index",),
+        group=False,
     ),
     Agent("check-rules", "shopper", ("rules",), ("dead-letters",), "rules that are none become dead letters"),
     Agent(

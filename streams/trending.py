@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from models.taste.trending import Popularity, counted, summed
+from models.taste.trending import Popularity, counted, log2_sum, summed
 from schemas.cloudevents import Event, parse_json, write_event
 from streams.record import Outbox
 
@@ -42,9 +42,9 @@ class Trending:
 
     def count(self, partition: int, part: str, product_id: str, weight: float, event_time_s: float) -> None:
         """Count one interaction."""
-        place = (partition, part)
-        added = {product_id: counted(weight, event_time_s, HALF_LIFE_S)}
-        self._counted[place] = summed([self._counted.get(place, {}), added])
+        held = self._counted.setdefault((partition, part), {})
+        added = counted(weight, event_time_s, HALF_LIFE_S)
+        held[product_id] = log2_sum(held.get(product_id, -math.inf), added)
 
     def popular(self) -> Popularity:
         """All products by popularity, most popular first, over all partitions and parts."""

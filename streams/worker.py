@@ -21,6 +21,7 @@ from schemas.recommendations import ModelNames
 from streams.agents.wait_for_garments import TICK
 from streams.apps import Shop, build_catalogue, build_shopper
 from streams.eyes import ThreadedEyes
+from streams.fast_loops import use_fast_loops
 from streams.following import follow_sets
 from streams.kafka.admin import create_topics, wait_for_kafka
 from streams.kafka.topics import topic_specs
@@ -41,6 +42,7 @@ def run_worker(name: str, settings: Settings) -> None:
     config = settings.kafka_client()
     wait_for_kafka(config, 60.0)
     create_topics(config, topic_specs(settings))
+    use_fast_loops()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     metrics = Metrics()
@@ -68,7 +70,9 @@ def _build(
 ) -> faust.App:
     bootstrap = settings.kafka or ""
     if name == "catalogue":
-        vision = open_vision(settings.vision, threads=settings.vision_threads)
+        vision = open_vision(
+            settings.vision, threads=settings.vision_threads, least_score=settings.detection_score
+        )
         media = MediaResolver(settings.media_dir, settings.inline_dir, settings.allowed_hosts)
         eyes = ThreadedEyes(vision, settings.vision_batch)
         return build_catalogue(settings, bootstrap, store, media, eyes, metrics)

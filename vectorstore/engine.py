@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
@@ -40,6 +41,7 @@ from vectorstore.filters import (
     of_parts,
     required,
 )
+from vectorstore.kept import KeptGarments
 from vectorstore.paths import model_slug
 from vectorstore.records import opened, record_id, record_payload
 from vectorstore.shard import VECTOR, Shard, matching
@@ -63,34 +65,42 @@ class Engine:
         self._tastes = Shard(home / "tastes", dim, TASTE_INDEXES, graph=False)
         self._records = Shard(home / "records", None, {})
         self._flushed_at = time.monotonic()
+        self._kept = KeptGarments()
 
     def replace_product(self, product_id: str, garments: Sequence[GarmentPoint]) -> None:
         """See `VectorStore.replace_product`."""
+        stay = [garment.garment_id for garment in garments]
+        self._kept.drop(product_id)
+        self._kept.drop_garments(stay)
         self._garments.upsert([_garment(garment) for garment in garments])
-        kept = [garment.garment_id for garment in garments]
-        self._garments.delete(matching([_of_product(product_id)], not_ids=kept))
+        self._garments.delete(matching([_of_product(product_id)], not_ids=stay))
 
     def fetch_products(self, product_ids: Sequence[str]) -> list[GarmentPoint]:
         """All garments of the products."""
-        if not product_ids:
-            return []
-        found = self._garments.all_of(matching([Condition("product_id", list(product_ids))]))
-        return [_point(point) for point in found]
+        kept = {product_id: self._kept.product(product_id) for product_id in product_ids}
+        found = [garment for garments in kept.values() for garment in garments or ()]
+        if missing := [product_id for product_id, garments in kept.items() if garments is None]:
+            read = self._garments.all_of(matching([Condition("product_id", missing)]))
+            garments = [_point(point) for point in read]
+            self._kept.keep_products(garments)
+            found += garments
+        return found
 
     def query(self, query: GarmentQuery, with_embeddings: bool) -> list[Hit]:
         """See `VectorStore.query`; one query."""
         where = matching(required(query), forbidden(query))
-        found = self._garments.nearest(query.embedding, query.k + SPARE, where, with_embeddings)
-        hits = [_hit(point, point.score) for point in found]
+        found = self._garments.nearest(query.embedding, query.k + SPARE, where, bare=True)
+        hits = self._hits([(point.id, float(point.score)) for point in found], with_embeddings)
         return most_similar(hits, query.k, lambda hit: hit.garment_id)
 
     def newest(self, k: int, wanted: GarmentFilter) -> list[Hit]:
         """See `VectorStore.newest`."""
         found = self._garments.largest("indexed_at", k + SPARE, matching(required(wanted), forbidden(wanted)))
-        return newest_first([_hit(point, 0.0) for point in found], k)
+        return newest_first(self._hits([(point.id, 0.0) for point in found], False), k)
 
     def update_payload(self, product_id: str, changes: Mapping[str, Any]) -> int:
         """See `VectorStore.update_payload`."""
+        self._kept.drop(product_id)
         where = matching([_of_product(product_id)])
         count = self._garments.count(where)
         if count:
@@ -99,6 +109,7 @@ class Engine:
 
     def delete_product(self, product_id: str) -> int:
         """See `VectorStore.delete_product`."""
+        self._kept.drop(product_id)
         return _delete(self._garments, _of_product(product_id))
 
     def count(self) -> int:
@@ -127,7 +138,7 @@ class Engine:
 
     def nearest_tastes(self, embedding: Embedding, k: int, parts: frozenset[str] | None) -> list[TasteHit]:
         """See `VectorStore.nearest_tastes`."""
-        found = self._tastes.nearest(embedding, k + SPARE, matching(of_parts(parts)), False)
+        found = self._tastes.nearest(embedding, k + SPARE, matching(of_parts(parts)))
         hits = []
         for point in found:
             user_id, payload = _taken(point, "user_id")
@@ -159,6 +170,18 @@ class Engine:
         """Flush and release all files."""
         for shard in self._shards():
             shard.close()
+
+    def _hits(self, found: Sequence[tuple[UUID, float]], with_embeddings: bool) -> list[Hit]:
+        """Hits of garments that were found with these similarities."""
+        missing = [str(garment_id) for garment_id, _ in found if self._kept.garment(garment_id) is None]
+        read = {point.garment_id: point for point in map(_point, self._garments.retrieve(missing, True))}
+        self._kept.keep(read.values())
+        hits = []
+        for garment_id, similarity in found:
+            g = self._kept.garment(garment_id) or read[str(garment_id)]  # the latter where too much was read
+            embedding = g.embedding if with_embeddings else None
+            hits.append(Hit(g.garment_id, g.product_id, similarity, g.payload, embedding))
+        return hits
 
     def _shards(self) -> tuple[Shard, ...]:
         return self._garments, self._tastes, self._records
@@ -204,13 +227,6 @@ def _taste(taste: TastePoint) -> edge.Point:
 def _point(point: Any) -> GarmentPoint:
     product_id, payload = _taken(point, "product_id")
     return GarmentPoint(str(point.id), product_id, _embedding(point.vector), payload)
-
-
-def _hit(point: Any, similarity: float) -> Hit:
-    product_id, payload = _taken(point, "product_id")
-    vector = point.vector
-    embedding = None if vector is None else _embedding(vector)
-    return Hit(str(point.id), product_id, float(similarity), payload, embedding)
 
 
 def _taken(point: Any, key: str) -> tuple[str, Payload]:

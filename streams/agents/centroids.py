@@ -5,13 +5,12 @@ In: shoppers; garments' payloads. Out: `TastePoint`s, and whether a garment is f
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from models.taste.contributions import TasteSettings
 from models.taste.exclusions import product_key
-from models.taste.interests import interests
+from models.taste.interests import Interest
 from models.taste.shopper import Shopper
 from vectorstore.base import UNISEX, TastePoint
 
@@ -25,13 +24,12 @@ def centroid_id(user_id: str, part: str, ordinal: int) -> str:
     return str(uuid5(_TASTES, f"{user_id}\x00{part}\x00{ordinal}"))
 
 
-def centroids(user_id: str, shopper: Shopper, settings: TasteSettings, length: int) -> list[TastePoint]:
-    """The heaviest interests that have a place in a set of `length`, at most MAX_CENTROIDS.
+def centroids(user_id: str, shopper: Shopper, found: Sequence[Interest], length: int) -> list[TastePoint]:
+    """The heaviest of a shopper's interests that have a place in a set of `length`, at most MAX_CENTROIDS.
 
     Payload: `part`, `weight` (share of the shopper's attention), `revision`, `gender` and `age_group` if
     given, and `excluded`: the newest 256 products that no set may hold, as space-separated 8 hex digits.
     """
-    found = interests(shopper.taste, settings)
     total = sum(interest.weight for interest in found)
     shared: dict[str, Any] = {
         "revision": shopper.revision,

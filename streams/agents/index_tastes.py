@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.taste import state
-from models.taste.contributions import TasteSettings
 from models.taste.shopper import Shopper
 from schemas.errors import SchemaError
 from schemas.tastes import unpack
 from streams.agents.centroids import centroids
+from streams.agents.known_tastes import KnownTastes
 from streams.handling import Handling
 from streams.record import Record
 from vectorstore.base import TastePoint, VectorStore
@@ -39,9 +39,9 @@ class IndexTastes:
     """The agent. `length` is that of a set: an interest without a place in it is not indexed."""
 
     def __init__(
-        self, store: VectorStore, embedder: str, settings: TasteSettings, length: int, handling: Handling
+        self, store: VectorStore, embedder: str, known: KnownTastes, length: int, handling: Handling
     ) -> None:
-        self.store, self.embedder, self.settings, self.length = store, embedder, settings, length
+        self.store, self.embedder, self.known, self.length = store, embedder, known, length
         self.handling = handling
         self._written: dict[str, int] = {}  # user id → digest of the last write, oldest first
 
@@ -80,24 +80,27 @@ class IndexTastes:
     def _made(self, user_id: str, record: Record) -> _Made | None:
         """What to write for a taste; None where the store has it already or nothing can be read."""
         if record.value is None or ("ce_type", b"taste.erased") in record.headers:
+            self.known.forget(user_id)
             return _Made(user_id, record, 0, [])
         try:
-            shopper = state.unpack(unpack(record.value)[1])
+            header, packed = unpack(record.value)
+            packed = self.known.newest(user_id, packed, header.revision)
+            shopper = self.known.shopper(user_id, packed)
         except (SchemaError, state.StateError) as error:
             log.warning("tastes/%s@%s ignored: %s", record.partition, record.offset, error)
             return None
         if shopper.forward_to is not None:
             return _Made(user_id, record, 0, [])
-        digest = _digest(shopper)
-        if self._written.get(user_id) == digest or shopper.embedder != self.embedder:
+        if shopper.embedder != self.embedder:
             return None
-        return _Made(user_id, record, digest, centroids(user_id, shopper, self.settings, self.length))
+        digest = _digest(self.known.digest(user_id, packed), shopper)
+        if self._written.get(user_id) == digest:
+            return None
+        points = centroids(user_id, shopper, self.known.interests(user_id, packed), self.length)
+        return _Made(user_id, record, digest, points)
 
 
-def _digest(shopper: Shopper) -> int:
+def _digest(interests: int, shopper: Shopper) -> int:
     """A hash of all that the centroids and their payloads are made of, but for the revision."""
-    taste = shopper.taste
-    forgotten = taste.forgotten and (taste.forgotten.as_of_s, taste.forgotten.positive_weight)
-    contributions = tuple((*c.key, c.scale) for c in taste.contributions)
     of_profile = (shopper.gender, shopper.age_group, shopper.forward_to)
-    return hash((contributions, forgotten, tuple(shopper.excluded), of_profile))
+    return hash((interests, tuple(shopper.excluded), of_profile))

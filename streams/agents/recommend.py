@@ -1,50 +1,35 @@
 """recommend: a taste becomes a set with reasons; the only writer of sets.
 
 In: records of `tastes`, in batches: several tastes of one shopper become one set, of the newest. Out: one
-`recommendations.updated` per shopper. It keeps nothing, so a batch may be repeated.
+`recommendations.updated` per shopper. It keeps nothing that tells, so a batch may be repeated. A batch is
+answered a few shoppers at a time: while their sets are made the store searches for the next ones'.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
-from models.taste import state
 from models.taste.contributions import TasteSettings
-from models.taste.interests import Interest, interests
+from models.taste.interests import Interest
 from models.taste.ranking import Candidate, Offer, Pick, RankingSettings, compose, taste_places
 from models.taste.rules import Rules
 from models.taste.shopper import Shopper
-from schemas.cloudevents import Event, read_event
-from schemas.recommendations import (
-    Because,
-    ModelNames,
-    RecommendationSet,
-    RecommendedItem,
-    Strategy,
-    recommendation_id,
-)
-from schemas.tastes import TasteUpdated, unpack
-from streams.agents.popular import PopularGarments, best_of, candidate_of
+from schemas.cloudevents import read_event
+from schemas.recommendations import ModelNames
+from schemas.tastes import TasteUpdated
+from streams.agents.answers import SOURCE, Asked, Request, answer, collect, strategy_of
+from streams.agents.known_tastes import KnownTastes
+from streams.agents.popular import PopularGarments, Shelf, best_of, candidate_of
 from streams.handling import Handling
 from streams.record import Record, send_event
 from vectorstore.base import GarmentQuery, Hit, VectorStore
 
-SOURCE: Final = "lookstream/recommend"
-
-
-@dataclass(slots=True)
-class _Request:
-    """A shopper's newest taste in a batch, and every event that the set will answer."""
-
-    record: Record
-    header: TasteUpdated
-    shopper: Shopper
-    includes: list[str]
-    oldest_s: float
-    interests: tuple[Interest, ...] = ()
+TOGETHER: Final = 8
+"""Shoppers who are searched for in one call, while sets are made for those before them."""
+_SPARE_HITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +47,14 @@ def _unwatched(composed: Composed) -> None:
 
 
 class Recommend:
-    """The agent. `ranking` says how a set is put together; `watch` is told what each was made of."""
+    """The agent.
+
+    Args:
+        ranking: how a set is put together.
+        watch: told what each was made of.
+        known: remembers what tastes were read; of its own where none is given.
+        give_way: whether others are to have as much time as sets take.
+    """
 
     def __init__(
         self,
@@ -75,29 +67,34 @@ class Recommend:
         clock: Callable[[], float] = time.time,
         rules: Callable[[], Rules] = Rules,
         watch: Callable[[Composed], None] = _unwatched,
+        known: KnownTastes | None = None,
+        give_way: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rules, self.watch = rules, watch
-        self.store, self.popular, self.model, self.settings = store, popular, model, settings
-        self.ranking, self.handling, self.clock = ranking, handling, clock
+        self.store, self.popular, self.model, self.ranking = store, popular, model, ranking
+        self.known, self.give_way = known or KnownTastes(settings), give_way
+        self.handling, self.clock = handling, clock
         self.metrics, self.outbox = handling.metrics, handling.outbox
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Answer a batch of tastes; raises nothing but cancellation."""
-        requests: dict[str, _Request] = {}
+        asked: dict[str, Asked] = {}
         for record in records:
             self.handling.count_in(record)
             if record.value is None:  # it follows an erasure, which says more, or a handover
                 continue
             if ("ce_type", b"taste.erased") in record.headers:
-                requests.pop((record.key or b"").decode(), None)  # what came before it is nobody's any more
+                user_id = (record.key or b"").decode()
+                asked.pop(user_id, None)  # what came before it is nobody's any more
+                self.known.forget(user_id)
                 await self._erase(record)
                 continue
             try:
-                self._collect(requests, record)
+                collect(asked, record)
             except Exception as error:  # whatever it is, the batch's other shoppers get their sets
                 await self.handling.bury(record, error)
-        if requests:
-            await self._answer(list(requests.values()))
+        if asked:
+            await self._answer(list(asked.values()))
         self.handling.progressed()
 
     async def _erase(self, record: Record) -> None:
@@ -115,108 +112,99 @@ class Recommend:
         except Exception as error:
             await self.handling.bury(record, error)
 
-    def _collect(self, requests: dict[str, _Request], record: Record) -> None:
-        header, packed = unpack(record.value or b"")
-        held = requests.get(header.user_id)
-        shopper = state.unpack(packed)
-        includes = [*(held.includes if held else ()), *header.includes]
-        oldest_s = min(header.oldest_appended_at_s, held.oldest_s if held else header.oldest_appended_at_s)
-        if held is not None and held.shopper.revision > shopper.revision:
-            record, header, shopper = held.record, held.header, held.shopper
-        requests[header.user_id] = _Request(
-            record,
-            header,
-            shopper,
-            list(dict.fromkeys(includes)),
-            oldest_s,
-            self._interests(shopper),
-        )
-
-    def _interests(self, shopper: Shopper) -> tuple[Interest, ...]:
-        """None for a taste of another embedder: it is rebuilt when update-tastes touches it next."""
-        if shopper.embedder != self.model.embedder:
-            return ()
-        return interests(shopper.taste, self.settings)
-
-    async def _answer(self, requests: Sequence[_Request]) -> None:
-        """One query for all; then each set on its own, so that one that fails takes no other along."""
-        first = requests[0].record
+    async def _answer(self, asked: Sequence[Asked]) -> None:
+        """Each set on its own, so that one that fails takes no other along."""
+        shelf = self.popular.shelf()
+        some = [asked[at : at + TOGETHER] for at in range(0, len(asked), TOGETHER)]
+        under_way: list[asyncio.Future[None]] = []
+        searching = asyncio.ensure_future(self._found(some[0]))
         try:
-            found = await self.handling.retried(lambda: self._searched(requests), first)
+            for following in (*some[1:], None):
+                found = await searching
+                if following is not None:
+                    searching = asyncio.ensure_future(self._found(following))
+                for request, hits in found:
+                    started_s = time.perf_counter()
+                    under_way.append(asyncio.ensure_future(self._answer_one(request, hits, shelf)))
+                    await asyncio.sleep(0)  # a set takes milliseconds: others have their turn between two
+                    if self.give_way():
+                        await asyncio.sleep(time.perf_counter() - started_s)
+            await asyncio.gather(*under_way)
+        finally:
+            searching.cancel()
+            for task in under_way:
+                task.cancel()
+
+    async def _found(self, asked: Sequence[Asked]) -> list[tuple[Request, list[list[Hit]]]]:
+        """The shoppers' requests with the hits of their interests; what fails is a dead letter."""
+        requests = [request for one in asked if (request := await self._request(one)) is not None]
+        if not requests:
+            return []
+        try:
+            hits = await self.handling.retried(lambda: self._searched(requests), requests[0].record)
         except Exception as error:
             for request in requests:
                 await self.handling.bury(request.record, error)
-            return
-        await asyncio.gather(
-            *(self._answer_one(request, hits) for request, hits in zip(requests, found, strict=True))
-        )
+            return []
+        return list(zip(requests, hits, strict=True))
 
-    async def _answer_one(self, request: _Request, found: Sequence[Sequence[Hit]]) -> None:
-        async def answer(_: Record) -> None:
-            picks = await self._picked(request, found)
-            await self._send(request, picks)
+    async def _request(self, asked: Asked) -> Request | None:
+        """The newest taste that can be read; what cannot is a dead letter."""
+        while asked.tastes:
+            header, packed, record = asked.newest()
+            try:
+                shopper = self.known.shopper(header.user_id, packed)
+                found: tuple[Interest, ...] = ()
+                if shopper.embedder == self.model.embedder:  # else update-tastes rebuilds it, touched next
+                    found = self.known.interests(header.user_id, packed)
+                return Request(record, header, shopper, list(asked.includes), asked.oldest_s, found)
+            except Exception as error:
+                await self.handling.bury(record, error)
+        return None
 
-        try:
-            await self.handling.retried(lambda: answer(request.record), request.record)
-        except Exception as error:
-            await self.handling.bury(request.record, error)
-
-    async def _searched(self, requests: Sequence[_Request]) -> list[list[list[Hit]]]:
+    async def _searched(self, requests: Sequence[Request]) -> list[list[list[Hit]]]:
         """The hits of every interest of every request, in one call."""
+        wanted = [_hits_wanted(request.interests, self.ranking.length) for request in requests]
         queries = [
             GarmentQuery(
                 embedding=interest.centroid,
-                k=2 * self.ranking.length,
+                k=count,
                 excluded_product_keys=request.shopper.excluded,
                 genders=_only(request.shopper.gender),
                 age_groups=_only(request.shopper.age_group),
             )
-            for request in requests
-            for interest in request.interests
+            for request, counts in zip(requests, wanted, strict=True)
+            for interest, count in zip(request.interests, counts, strict=False)
         ]
         with self.metrics.timed("query"):
             hits = iter(await self.store.query(queries, with_embeddings=True) if queries else [])
-        return [[next(hits) for _ in request.interests] for request in requests]
+        return [[next(hits) for _ in counts] for counts in wanted]
 
-    async def _picked(self, request: _Request, found: Sequence[Sequence[Hit]]) -> list[Pick]:
+    async def _answer_one(self, request: Request, found: Sequence[Sequence[Hit]], shelf: Shelf) -> None:
+        async def answered() -> None:
+            await self._send(request, await self._picked(request, found, shelf))
+
+        try:
+            await self.handling.retried(answered, request.record)
+        except Exception as error:
+            await self.handling.bury(request.record, error)
+
+    async def _picked(self, request: Request, found: Sequence[Sequence[Hit]], shelf: Shelf) -> list[Pick]:
         per_interest = [
             (interest, [_candidate(hit) for hit in hits])
-            for interest, hits in zip(request.interests, found, strict=True)
+            for interest, hits in zip(request.interests, found, strict=False)
         ]
-        shopper = request.shopper
-        rules = self.rules()
-        offer = Offer(
-            per_interest, rules=rules, known=_known(request), pinned=await self._pinned(rules, request)
-        )
+        shopper, rules = request.shopper, self.rules()
+        pinned = await _pinned(rules, request, shelf)
+        offer = Offer(per_interest, rules=rules, known=request.known, pinned=pinned)
         if self._wants_more(offer):
-            more = await self.popular.slots(
+            more = await shelf.slots(
                 self.ranking.length, shopper.excluded, _only(shopper.gender), _only(shopper.age_group)
             )
             offer = replace(offer, trending=more.trending, fresh=more.fresh)
         picks = compose(offer, self.ranking)
         self.watch(Composed(request.header, shopper, offer, picks))
         return picks
-
-    async def _pinned(self, rules: Rules, request: _Request) -> list[tuple[int, Candidate]]:
-        """What the rules pin and this shopper may see, with the places it wants."""
-        pins = rules.pins()
-        named = [rule.product_id for _, rule in pins if rule.product_id is not None]
-        if not named:
-            return []
-        keys = set(request.shopper.bought) | set(request.shopper.dismissed)
-        found = await self.store.fetch_products(named)
-        return [
-            (position, candidate_of(best_of(points), 0.0))
-            for position, rule in pins
-            if rule.product_id is not None
-            and (points := found.get(rule.product_id))
-            and points[0].payload["in_stock"]
-            and points[0].payload["product_key"] not in keys
-            and rule.matches(rule.product_id, points[0].payload)
-        ]
-
-    def _settled(self, request: _Request) -> bool:
-        return taste_places(self.ranking, _known(request)) == self.ranking.length
 
     def _wants_more(self, offer: Offer) -> bool:
         """Whether taste alone does not fill the set, so that trending or fresh garments are looked up."""
@@ -227,48 +215,46 @@ class Recommend:
             < self.ranking.length
         )
 
-    async def _send(self, request: _Request, picks: Sequence[Pick]) -> None:
-        header, now_s = request.header, self.clock()
-        latency_ms = round(max(0.0, now_s - request.oldest_s) * 1000, 1)
-        answer = RecommendationSet(
-            user_id=header.user_id,
-            recommendation_id=recommendation_id(header.user_id, header.revision),
-            revision=header.revision,
-            generated_at=datetime.fromtimestamp(now_s, UTC),
-            strategy=_strategy(picks, bool(request.interests), self._settled(request)),
-            trigger=header.trigger,
-            includes=request.includes,
-            through=header.through,
-            latency_ms=latency_ms,
-            model=self.model,
-            items=[_item(rank, pick) for rank, pick in enumerate(picks, 1)],
-        )
-        event = Event(
-            id=answer.recommendation_id,
-            source=SOURCE,
-            type="recommendations.updated",
-            time=answer.generated_at,
-            subject=header.user_id,
-            data=answer.model_dump(mode="json"),
-            extensions={"traceparent": header.traceparent} if header.traceparent else {},
-        )
+    async def _send(self, request: Request, picks: Sequence[Pick]) -> None:
+        settled = taste_places(self.ranking, request.known) == self.ranking.length
+        strategy = strategy_of(picks, bool(request.interests), settled)
+        event = answer(request, picks, strategy, self.model, self.clock())
         with self.metrics.timed("emit"):
-            await send_event(self.outbox, "recommendations", header.user_id, event)
+            await send_event(self.outbox, "recommendations", request.header.user_id, event)
         self.metrics.events_out.labels("recommendations", event.type).inc()
         self.metrics.event_to_recommendation.observe(max(0.0, self.clock() - request.oldest_s))
 
 
-def _known(request: _Request) -> int:
-    """How many products the taste is built on."""
-    return len({c.product_id for interest in request.interests for c in interest.contributions})
+async def _pinned(rules: Rules, request: Request, shelf: Shelf) -> list[tuple[int, Candidate]]:
+    """What the rules pin and this shopper may see, with the places it wants."""
+    pins = rules.pins()
+    named = [rule.product_id for _, rule in pins if rule.product_id is not None]
+    if not named:
+        return []
+    keys = set(request.shopper.bought) | set(request.shopper.dismissed)
+    found = await shelf.products(named)
+    return [
+        (position, candidate_of(best_of(points), 0.0))
+        for position, rule in pins
+        if rule.product_id is not None
+        and (points := found.get(rule.product_id))
+        and points[0].payload["in_stock"]
+        and points[0].payload["product_key"] not in keys
+        and rule.matches(rule.product_id, points[0].payload)
+    ]
 
 
-def _strategy(picks: Sequence[Pick], known: bool, settled: bool) -> Strategy:
-    """What a set follows; fresh and pinned garments among it do not change that."""
-    slots = {pick.slot for pick in picks}
-    if not known or ("taste" not in slots and slots):
-        return "trending"
-    return "taste" if settled and "trending" not in slots else "taste+trending"
+def _hits_wanted(found: Sequence[Interest], length: int) -> list[int]:
+    """How many hits to look at for each of a shopper's interests, the heaviest first.
+
+    Twice its places in the set, for others take some of them, and a few more; none, and it is left out,
+    for one that is too light for a place.
+    """
+    total = sum(interest.weight for interest in found)
+    places = [length * interest.weight / total if total > 0 else length for interest in found]
+    return [
+        min(2 * length, _SPARE_HITS + math.ceil(2 * p)) for n, p in enumerate(places) if n == 0 or p >= 0.5
+    ]
 
 
 def _only(value: str | None) -> frozenset[str] | None:
@@ -278,25 +264,3 @@ def _only(value: str | None) -> frozenset[str] | None:
 def _candidate(hit: Hit) -> Candidate:
     group = hit.payload.get("item_group_id")
     return Candidate(hit.product_id, hit.garment_id, group, hit.similarity, hit.embedding, hit.payload)
-
-
-def _item(rank: int, pick: Pick) -> RecommendedItem:
-    candidate, why = pick.candidate, pick.reason
-    shown = ("part", "category", "box_xyxy", "title", "link", "image_link", "price")
-    return RecommendedItem.model_validate(
-        {
-            "rank": rank,
-            "product_id": candidate.product_id,
-            "garment_id": candidate.garment_id,
-            "score": round(candidate.score, 6),
-            "slot": pick.slot,
-            **{name: candidate.payload.get(name) for name in shown},
-            "because": why
-            and Because(
-                product_id=why.product_id,
-                garment_id=why.garment_id,
-                action=why.action,
-                share=round(why.share, 4),
-            ),
-        }
-    )

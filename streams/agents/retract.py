@@ -31,7 +31,7 @@ from vectorstore.base import GarmentPoint, VectorStore
 
 log = logging.getLogger(__name__)
 INTERVAL_S: Final = 0.25
-IN_FLIGHT: Final = 200
+IN_FLIGHT: Final = 96
 MAX_GONE: Final = 50_000
 AGAIN_AFTER_S: Final = 2.0
 _AT_ONCE: Final = 128

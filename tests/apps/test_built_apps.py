@@ -84,6 +84,9 @@ class _Later:
     def send(self, *args: Any, **named: Any) -> Awaitable[None]:
         return self._topics[0].send(*args, **named)
 
+    async def post(self, *args: Any) -> None:
+        await self.send(*args)
+
 
 def test_the_apps_are_what_the_topology_says(built: Built) -> None:
     for name, app in (("catalogue", built.catalogue), ("shopper", built.shopper)):
@@ -131,7 +134,9 @@ def test_an_interaction_through_faust(built: Built) -> None:
         shop.act("product.viewed", "u", "p", event_id="one"),
     ]
     built.run(built.shopper, "update-tastes", records, lambda: len(built.topics.log) == 4)
-    assert [record.topic for record in built.topics.log] == ["tastes", "waiting", "dead-letters", "tastes"]
+    applied = [record.topic for record in built.topics.log if record.topic != "dead-letters"]
+    assert applied == ["tastes", "waiting", "tastes"]
+    assert len(built.topics.of("dead-letters")) == 1
     tastes = built.topics.of("tastes")
     built.run(built.shopper, "recommend", tastes, lambda: bool(built.topics.of("recommendations")))
     answers = built.topics.of("recommendations")

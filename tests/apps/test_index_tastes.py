@@ -21,6 +21,7 @@ from schemas.tastes import TasteUpdated, pack
 from streams.agents import index_tastes
 from streams.agents.centroids import MAX_CENTROIDS, MAX_EXCLUDED, centroid_id, centroids, is_for
 from streams.agents.index_tastes import IndexTastes
+from streams.agents.known_tastes import KnownTastes
 from streams.record import Record
 
 SETTINGS = TasteSettings()
@@ -54,7 +55,11 @@ class Case:
         self.store, self.sent = Store(failures), Sent()
         errors = {"unavailable": (TimeoutError,), "permanent": (ValueError,)}
         self.agent = IndexTastes(
-            self.store, "embedder", SETTINGS, 24, handling(self.sent, "index-tastes", **errors)
+            self.store,
+            "embedder",
+            KnownTastes(SETTINGS),
+            24,
+            handling(self.sent, "index-tastes", **errors),
         )
 
     def take(self, *records: Record) -> list[dict[str, list[Any]]]:
@@ -99,12 +104,14 @@ def test_what_the_store_has_is_not_written_again() -> None:
     held = shopper(UPPER, LOWER)
     assert len(case.take(taste("alice", held))) == 1
     assert case.take(taste("alice", replace(held, revision=2))) == []
-    for changed in (
+    changes = (
         shopper(UPPER),
         shopper(UPPER, LOWER, ("p-9", "bag", AXES[3])),
         replace(held, gender="male"),
         replace(held, bought={77: 64}),
-    ):
+    )
+    for revision, change in enumerate(changes, 3):
+        changed = replace(change, revision=revision)
         assert len(case.take(taste("alice", changed))) == 1
         assert case.take(taste("alice", changed)) == []
 
@@ -157,16 +164,16 @@ def test_only_the_heaviest_interests_that_have_a_place_are_kept() -> None:
     parts = ["upper", "lower", "full_body", "footwear", "bag", "headwear", "accessory", "whole"]
     many = [(f"p-{n}", part, AXES[n]) for n, part in enumerate(parts)]
     held = shopper(*many)
-    points = centroids("alice", held, SETTINGS, 24)
+    points = centroids("alice", held, interests(held.taste, SETTINGS), 24)
     assert len(points) == MAX_CENTROIDS
     weights = [point.payload["weight"] for point in points]
     assert weights == sorted(weights, reverse=True)
-    assert len(centroids("alice", held, SETTINGS, 3)) < MAX_CENTROIDS
-    assert centroids("alice", shopper(), SETTINGS, 24) == []
+    assert len(centroids("alice", held, interests(held.taste, SETTINGS), 3)) < MAX_CENTROIDS
+    assert centroids("alice", shopper(), (), 24) == []
 
 
 def payload_of(held: Shopper) -> dict[str, Any]:
-    return centroids("alice", held, SETTINGS, 24)[0].payload
+    return centroids("alice", held, interests(held.taste, SETTINGS), 24)[0].payload
 
 
 def test_a_centroid_says_what_its_shopper_may_not_be_shown() -> None:
