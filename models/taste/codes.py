@@ -31,9 +31,9 @@ def quantise(embedding: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
     return codes, float(np.float32(1.0 / length))
 
 
-def restored(codes: NDArray[np.int8], scale: float) -> NDArray[np.float32]:
-    """The embedding (D,) that the codes stand for, of unit length."""
-    return (codes * np.abs(codes)).astype(np.float32) * np.float32(scale)
+def restored(codes: NDArray[np.int8], scale: float | NDArray[np.float32]) -> NDArray[np.float32]:
+    """The embedding (D,) that the codes stand for, of unit length; (N, D) for scales (N, 1)."""
+    return (codes * np.abs(codes)).astype(np.float32) * np.asarray(scale, np.float32)
 
 
 def halved(codes: NDArray[np.int8]) -> bytes:

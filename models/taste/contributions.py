@@ -49,7 +49,7 @@ class TasteSettings:
         recency_products: newer products after which a contribution weighs half; inf ignores the order.
         per_part: most interests per part.
         pull: how far an interest is drawn to all of its part, as though by so much of its products.
-        turn: how far the newest products must stand out to be a turn (`clusters.turn`); inf sees none.
+        turn: the log odds from which the newest products are a turn (`clusters.turn`); inf sees none.
         whim: share of the weight of the newest product where it is like no other; 1 lets all such count.
         window: only the newest so many contributions count; None for all remembered.
     """
@@ -59,8 +59,8 @@ class TasteSettings:
     capacity: int = 64
     recency_products: float = 6.0
     per_part: int = 6
-    pull: float = 0.5
-    turn: float = 4.0
+    pull: float = 1.0
+    turn: float = 1.5
     whim: float = 0.05
     window: int | None = None
 
@@ -145,6 +145,12 @@ class Taste:
         if self.forgotten is not None:
             times.append(self.forgotten.as_of_s)
         return max(times, default=0.0)
+
+
+def embeddings_of(contributions: Sequence[Contribution]) -> NDArray[np.float32]:
+    """The embeddings (N, D) of N contributions that have one, at once: many times faster than one by one."""
+    scales = np.array([c.scale for c in contributions], np.float32)
+    return restored(np.stack([c.codes for c in contributions]), scales[:, None])
 
 
 def add(

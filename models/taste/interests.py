@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.taste.clusters import Cluster, clusters, similarities, turn, unit
-from models.taste.contributions import Contribution, Taste, TasteSettings, net
+from models.taste.contributions import Contribution, Taste, TasteSettings, embeddings_of, net
 
 Floats = NDArray[np.float32]
 Key = tuple[int, str]
 MAX_PUSH: Final = 0.5
+MOST_LEAD: Final = 12.0  # times the rest's weight: a turn leaves the rest two of 24 places
 LEAST: Final = 1e-12  # of the largest weight: what was liked ages ago still has a place in a mean
 
 
@@ -59,12 +60,13 @@ class Interest:
 class _Liked:
     """What is liked, the newest first: contributions, products, those of a turn, and what each weighs now.
 
-    `attention` is `decayed`, with time, and less with every newer product.
+    `attention` is `decayed`, with time, and less with every newer product. `odds` are those of a turn.
     """
 
     contributions: Sequence[Contribution]
     products: Sequence[str]
     turned: frozenset[str]
+    odds: float
     decayed: Mapping[Key, float]
     attention: Mapping[Key, float]
 
@@ -118,21 +120,23 @@ def _liked(positive: Sequence[Contribution], as_of_s: float, settings: TasteSett
     products = list(dict.fromkeys(c.product_id for c in newest))
     age = {product_id: place / settings.recency_products for place, product_id in enumerate(products)}
     decayed = {c.key: c.decayed(as_of_s, settings.half_life_s) for c in newest}
+    new, odds = _turn(newest, products, settings.turn)
     return _Liked(
         newest,
         products,
-        frozenset(products[: _turn(newest, products, settings.turn)]),
+        frozenset(products[:new]),
+        odds,
         decayed,
         {c.key: decayed[c.key] * 2.0 ** -age[c.product_id] for c in newest},
     )
 
 
-def _turn(newest: Sequence[Contribution], products: Sequence[str], least: float) -> int:
-    """How many of the newest products are a turn; a product is the mean of its garments."""
+def _turn(newest: Sequence[Contribution], products: Sequence[str], least: float) -> tuple[int, float]:
+    """How many of the newest products are a turn, and its odds; a product is the mean of its garments."""
     if len(products) < 2 or least == np.inf:
-        return 0
+        return 0, 0.0
     garments = {c.garment_id: c for c in newest}.values()
-    embeddings = np.stack([c.embedding for c in garments])
+    embeddings = embeddings_of(list(garments))
     row = {product_id: place for place, product_id in enumerate(reversed(products))}
     summed = np.zeros((len(products), embeddings.shape[1]), np.float32)
     np.add.at(summed, [row[c.product_id] for c in garments], embeddings)
@@ -150,7 +154,7 @@ def _clustered(members: Sequence[Contribution], liked: _Liked, settings: TasteSe
     # A purchase weighs five views, but it is still one thing that was liked: hence the root.
     each = np.sqrt(np.maximum(decayed / (decayed.max() or 1.0), LEAST))
     weights = np.bincount(rows, each).astype(np.float64)
-    embeddings = np.stack([members[int(n)].embedding for n in np.unique(rows, return_index=True)[1]])
+    embeddings = embeddings_of([members[int(n)] for n in np.unique(rows, return_index=True)[1]])
     split = (
         [Cluster(tuple(range(len(row))), weights / weights.sum())]
         if settings.per_part == 1
@@ -186,9 +190,10 @@ def _without_whims(found: list[_Found], liked: _Liked, settings: TasteSettings) 
 
 
 def _led(found: list[_Found], liked: _Liked) -> list[_Found]:
-    """The weights of a turn of r products raised to at least 2r of 2r + 1 parts of all."""
+    """The weights of a turn of r products raised to 2r times the rest's, or to its odds up to MOST_LEAD."""
     new = sum(f.weight for f in found if f.products <= liked.turned)
-    least = 2 * len(liked.turned) * (sum(f.weight for f in found) - new)
+    lead = max(2.0 * len(liked.turned), min(liked.odds, MOST_LEAD))
+    least = lead * (sum(f.weight for f in found) - new)
     if new <= 0.0 or new >= least:
         return found
     return [replace(f, weight=f.weight * least / new) if f.products <= liked.turned else f for f in found]

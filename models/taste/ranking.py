@@ -143,6 +143,8 @@ class _Set:
 
     def by_taste(self, offered: Sequence[tuple[Interest, Sequence[Candidate]]], most: int) -> list[Pick]:
         """Deal `most` places to the interests by weight; one with nothing left leaves its share to others."""
+        if most <= 0:
+            return []
         pools = [(interest, _Pool(candidates, self.rules)) for interest, candidates in offered]
         weighed: dict[int, NDArray[np.float32]] = {}
         dealt = [0.0] * len(pools)
@@ -179,7 +181,13 @@ class _Pool:
         scored.sort(key=lambda row: (-row[0], row[1].garment_id))
         self.candidates = [candidate for _, candidate in scored]
         self.scores = np.array([score for score, _ in scored])
-        self.left = list(range(len(scored)))
+        self.parts = [_part(candidate) for candidate in self.candidates]
+        self.kinds = frozenset(self.parts)
+        self.left = [
+            n
+            for n, c in enumerate(self.candidates)
+            if not (rules.by_id and rules.blocks(c.product_id, c.payload))
+        ]
         self.exhausted = not scored
         self.embeddings: NDArray[np.float32] | None = None
         self.alike = np.full(len(scored), -np.inf)
@@ -187,8 +195,14 @@ class _Pool:
 
     def best(self, made: _Set) -> Candidate | None:
         """The best free candidate, within its part's quota as long as there is such a one."""
-        self.left = [n for n in self.left if made.free(self.candidates[n])]
-        allowed = [n for n in self.left if made.within_quota(_part(self.candidates[n]))]
+        candidates, products, groups = self.candidates, made.products, made.groups
+        self.left = [
+            n
+            for n in self.left
+            if (c := candidates[n]).product_id not in products and not (c.group_id and c.group_id in groups)
+        ]
+        full = {part for part in self.kinds if not made.within_quota(part)}
+        allowed = [n for n in self.left if self.parts[n] not in full] if full else self.left
         if not allowed:
             self.exhausted = True
             return None
@@ -203,9 +217,8 @@ class _Pool:
         """Note how alike each candidate is to what was taken since the last time."""
         if self.embeddings is None:
             self.embeddings = np.stack([_embedding(c) for c in self.candidates])
-        new = taken[self.compared :]
-        if new:
-            self.alike = np.maximum(self.alike, (self.embeddings @ np.stack(new).T).max(axis=1))
+        for embedding in taken[self.compared :]:
+            np.maximum(self.alike, self.embeddings @ embedding, out=self.alike)
         self.compared = len(taken)
 
 

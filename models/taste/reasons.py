@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.taste.contributions import embeddings_of
 from models.taste.interests import Interest
 
 
@@ -35,7 +36,7 @@ def weighed_embeddings(interest: Interest) -> NDArray[np.float32]:
     if not interest.contributions:
         return np.zeros((0, len(interest.centroid)), np.float32)
     weights = np.array(interest.weights, np.float32)
-    return weights[:, None] * np.stack([c.embedding for c in interest.contributions])
+    return weights[:, None] * embeddings_of(interest.contributions)
 
 
 def explained(

@@ -4,7 +4,7 @@ In: rules by id. Out: answers about a candidate's payload. A rule names a produc
 that it names must match); names are compared without case.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,13 +39,16 @@ class Rules:
     """All rules in force, by id."""
 
     by_id: Mapping[str, Rule] = field(default_factory=dict)
+    _by_action: Mapping[str, list[tuple[str, Rule]]] = field(init=False, repr=False, compare=False)
 
-    def _of(self, action: str) -> list[tuple[str, Rule]]:
-        return [
-            (rule_id, self.by_id[rule_id])
-            for rule_id in sorted(self.by_id)
-            if self.by_id[rule_id].action == action
-        ]
+    def __post_init__(self) -> None:
+        by_action: dict[str, list[tuple[str, Rule]]] = {}
+        for rule_id in sorted(self.by_id):
+            by_action.setdefault(self.by_id[rule_id].action, []).append((rule_id, self.by_id[rule_id]))
+        object.__setattr__(self, "_by_action", by_action)  # asked for every candidate of every set
+
+    def _of(self, action: str) -> Sequence[tuple[str, Rule]]:
+        return self._by_action.get(action, ())
 
     def blocks(self, product_id: str, payload: Mapping[str, Any]) -> bool:
         """Whether a garment must not be shown."""

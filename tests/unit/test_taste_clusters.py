@@ -50,7 +50,7 @@ def test_limits_are_relative_to_the_rows(
     assert [c.rows for c in clusters(alike, weights, 0.5)] == [
         c.rows for c in clusters(scale * alike + shift, weights, 0.5)
     ]
-    assert turn(alike, 2.0) == turn(scale * alike + shift, 2.0)
+    assert turn(alike, 2.0)[0] == turn(scale * alike + shift, 2.0)[0]
 
 
 @given(st.integers(2, 12), st.integers(0, 10_000))
@@ -80,12 +80,12 @@ def test_a_cluster_of_few_rows_is_drawn_to_all_more_than_one_of_many() -> None:
 @pytest.mark.parametrize("new", range(2, 9))
 def test_a_turn_is_seen_where_it_began(new: int) -> None:
     both = np.vstack([rows(24, 2, 7)[::2], rows(24, 2, 7)[1 : 2 * new : 2]])
-    assert turn(similarities(both), 4.0) == new
+    assert turn(similarities(both), 1.5)[0] == new
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_going_to_and_fro_between_two_kinds_is_no_turn(seed: int) -> None:
-    assert turn(similarities(rows(24, 2, seed)), 4.0) == 0
+    assert turn(similarities(rows(24, 2, seed)), 1.5) == (0, 0.0)
 
 
 @given(st.integers(0, 60), st.integers(1, 3), st.integers(0, 1000), st.floats(0.0, 5.0))
@@ -93,7 +93,8 @@ def test_going_to_and_fro_between_two_kinds_is_no_turn(seed: int) -> None:
 def test_a_turn_is_at_most_half_of_the_rows_and_never_very_long(
     count: int, kinds: int, seed: int, least: float
 ) -> None:
-    found = turn(similarities(rows(count, kinds, seed)), least)
+    found, odds = turn(similarities(rows(count, kinds, seed)), least)
+    assert (odds >= 0.99) == (found > 0)  # `least` log odds are at least 0
     assert 0 <= found <= min(MAX_TURN, count // 2)
     assert found != 1
     assert count >= 6 or found == 0
@@ -102,11 +103,11 @@ def test_a_turn_is_at_most_half_of_the_rows_and_never_very_long(
 def test_two_strays_that_are_nothing_like_each_other_are_no_turn() -> None:
     axes = np.eye(32, dtype=np.float32)
     before = rows(12, 1, 3)
-    assert turn(similarities(np.vstack([before, axes[:1], -axes[:1]])), 0.5) == 0
+    assert turn(similarities(np.vstack([before, axes[:1], -axes[:1]])), 0.5) == (0, 0.0)
 
 
 def test_rows_without_any_difference_are_one_cluster_or_alike() -> None:
     same = np.repeat(rows(1, 1, 0), 6, axis=0)
     found = clusters(similarities(same), np.ones(6), 0.5)
     assert sorted(row for c in found for row in c.rows) == list(range(6))
-    assert turn(similarities(same), 4.0) == 0
+    assert turn(similarities(same), 1.5) == (0, 0.0)

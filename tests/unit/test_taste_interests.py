@@ -250,7 +250,7 @@ def test_one_view_is_its_embedding_and_a_purchase_weighs_more() -> None:
 
 def test_one_product_is_a_whim_beside_interests_of_several_unless_it_was_bought() -> None:
     several = kind(0, 1, 2, 3, 4, 5)
-    plain = {"recency_products": float("inf")}
+    plain = {"recency_products": float("inf"), "pull": 0.5}
 
     def weights(one: Contribution, whim: float = 0.1) -> dict[bool, float]:
         found = interests_of([*several, one], TasteSettings(whim=whim, **plain))
