@@ -15,11 +15,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
-from streams.settings import Settings, SettingsError, load_settings
+from streams.cli_operations import add_operations
+from streams.cli_options import DataDir, Json, Kafka, Rate
+from streams.cli_options import client_settings as _client_settings
+from streams.cli_options import example as _example
+from streams.cli_options import settings_in_force as _settings
+from streams.settings import SettingsError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,30 +37,10 @@ publish = typer.Typer(no_args_is_help=True, help="Publish events from files.", r
 app.add_typer(publish, name="publish")
 evaluate = typer.Typer(no_args_is_help=True, help="Measure models honestly.", rich_markup_mode=None)
 app.add_typer(evaluate, name="evaluate")
-
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where everything is kept. Default: .lookstream")
-]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-
-Kafka = Annotated[
-    str | None, typer.Option("--kafka", help="host:port. Default: LOOKSTREAM_KAFKA, or the one of `up`.")
-]
-Rate = Annotated[float | None, typer.Option(min=0.001, help="At most so many events a second.")]
-
-
-def _example(*lines: str) -> str:
-    return "Example:\n\n\b\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def _settings(**given: Any) -> Settings:
-    settings = load_settings(**given)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel("CRITICAL")  # what it says, the errors say in one line
-    if settings.log_level == "INFO":
-        for chatty in ("aiokafka", "faust", "mode", "httpx"):
-            logging.getLogger(chatty).setLevel("WARNING")
-    return settings
+train = typer.Typer(no_args_is_help=True, help="Train models on your photos.", rich_markup_mode=None)
+app.add_typer(train, name="train")
+datasets = typer.Typer(no_args_is_help=True, help="Read published data sets.", rich_markup_mode=None)
+app.add_typer(datasets, name="datasets")
 
 
 def _until_stopped() -> threading.Event:
@@ -90,7 +75,9 @@ def demo(
         Path | None,
         typer.Option(help="A folder of photos to sell (sub-folder = category) instead of drawings."),
     ] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="End by itself, whoever watches.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No storefront; ends by itself, whoever watches.")
+    ] = False,
     shoppers: Annotated[int, typer.Option(min=1, max=50, help="How many shoppers shop.")] = 3,
     seconds: Annotated[
         float | None, typer.Option("--for", min=0.0, metavar="SECONDS", help="Shop for so long, then end.")
@@ -158,6 +145,45 @@ def worker(
     from streams.worker import run_worker
 
     run_worker(name, _settings(data_dir=data_dir))
+
+
+@app.command(epilog=_example("LOOKSTREAM_KAFKA=localhost:9092 lookstream gateway --port 8080"))
+def gateway(
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Default: the last one, or a free one.")
+    ] = None,
+    kafka: Kafka = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run the HTTP gateway and storefront alone. Prints one JSON line when ready."""
+    from streams.gateway.run import run_gateway
+
+    settings = _client_settings(data_dir, kafka)
+    if port is not None:
+        settings = settings.model_copy(update={"gateway_port": port})
+    run_gateway(settings)
+
+
+@app.command(epilog=_example("lookstream token --user alice --scope subscribe --for 3600"))
+def token(
+    user: Annotated[str | None, typer.Option(help="The one shopper that it is for.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="subscribe, produce or operate; several times for several. Default: subscribe."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--for", min=1, metavar="SECONDS", help="How long it is valid.")
+    ] = 3600,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print an access token for the gateway, signed with the secret that the settings name."""
+    from streams.gateway.identity import open_tokens
+
+    signed, expires_at_s = open_tokens(_settings(data_dir=data_dir)).signed(
+        user, scope or ["subscribe"], seconds
+    )
+    print(json.dumps({"token": signed, "expires_at_s": expires_at_s}) if as_json else signed)
 
 
 @publish.command("products", epilog=_example("lookstream publish products ./photos --kafka localhost:9092"))
@@ -249,6 +275,190 @@ def evaluate_taste_command(
     )
 
 
+@evaluate.command(
+    "detector",
+    epilog=_example(
+        "lookstream evaluate detector --photos ccp/photos --masks ccp/masks --labels ccp/labels.json"
+    ),
+)
+def evaluate_detector_command(
+    photos: Annotated[Path, typer.Option(help="A folder of photos NNNN.jpg.")],
+    masks: Annotated[Path, typer.Option(help="Their masks NNNN.png: a pixel's value is its label.")],
+    labels: Annotated[Path, typer.Option(help="The labels' names by value, a JSON list.")],
+    singles: Annotated[
+        Path | None, typer.Option(help="Also on photos of single garments, in class folders.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Another than the one shipped.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Write all detections as COCO results.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a picture (PNG) of photos with boxes.")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Measure the detector on photos with masks, by COCO's protocol and at its thresholds."""
+    from streams.commands.detector import evaluate
+
+    raise typer.Exit(
+        evaluate(
+            photos,
+            masks,
+            labels,
+            singles=singles,
+            checkpoint=checkpoint,
+            predictions_file=predictions,
+            sheet_file=sheet,
+            threads=threads,
+            as_json=as_json,
+        )
+    )
+
+
+@train.command(
+    "detector",
+    epilog=_example("lookstream train detector --data ./ccp --singles ./clothing/train --out ./detector"),
+)
+def train_detector_command(
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Photos with boxes: a folder laid out as CCP, or a COCO file; repeatable."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint; a stopped training goes on there.")],
+    singles: Annotated[
+        list[Path] | None, typer.Option(help="Photos of single garments in class folders; repeatable.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    batch: Annotated[int, typer.Option(min=1)] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 0,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="Train on all but every such photo, measure on those; 0: train on all.")
+    ] = 8,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Train the detector of garments; writes checkpoint, thresholds, log and learning curve."""
+    from models.training.detector import Options
+    from streams.commands.detector import train
+
+    options = Options(epochs=epochs, batch=batch, seed=seed, device=device)
+    raise typer.Exit(
+        train(data, singles or [], out, options, held_out=held_out, threads=threads, as_json=as_json)
+    )
+
+
+@evaluate.command(
+    "embedder",
+    epilog=_example(
+        "lookstream evaluate embedder --gallery clothing/train --queries clothing/validation --json",
+        "lookstream evaluate embedder --gallery clothing/train --queries clothing/validation "
+        "--photos ccp/photos --masks ccp/masks --labels ccp/labels.json --sheet sheet.png",
+    ),
+)
+def evaluate_embedder_command(
+    gallery: Annotated[list[Path], typer.Option(help="Photos in class folders to search in; repeatable.")],
+    queries: Annotated[Path, typer.Option(help="Photos in class folders to search with.")],
+    photos: Annotated[Path | None, typer.Option(help="A folder of street photos NNNN.jpg.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Their masks NNNN.png.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="The labels' names by value, a JSON list.")] = None,
+    embedder: Annotated[str, typer.Option(help="lite0-looks-1 or lite0-pca256-1.")] = "lite0-looks-1",
+    checkpoint: Annotated[Path | None, typer.Option(help="One of `train embedder` instead.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Write paths and embeddings (npz).")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write queries and neighbours (PNG).")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Measure an embedder: same class, same garment, other half, colour, street to shop."""
+    from models.evaluation.embedder import StreetFolders
+    from streams.commands.embedder import evaluate
+
+    street = None
+    if photos is not None and masks is not None and labels is not None:
+        street = StreetFolders(photos, masks, labels)
+    elif (photos, masks, labels) != (None, None, None):
+        raise SettingsError("--photos, --masks, --labels: got some of them, expected all three or none")
+    raise typer.Exit(
+        evaluate(
+            gallery,
+            queries,
+            street,
+            embedder=embedder,
+            checkpoint=checkpoint,
+            embeddings=embeddings,
+            sheet=sheet,
+            threads=threads,
+            as_json=as_json,
+        )
+    )
+
+
+@train.command(
+    "embedder",
+    epilog=_example("lookstream train embedder --data ./ccp --data ./clothing/train --out ./embedder"),
+)
+def train_embedder_command(
+    data: Annotated[
+        list[Path],
+        typer.Option(help="A folder laid out as CCP, or class folders of single garments; repeatable."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint; a stopped training goes on there.")],
+    loss: Annotated[
+        str, typer.Option(help="looks: kinds, contrast and categories; triplet: batch-hard triplets.")
+    ] = "looks",
+    steps: Annotated[int, typer.Option(min=1)] = 500,
+    batch: Annotated[int, typer.Option(min=2, help="Garments a step, two views each.")] = 48,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Train the embedder of garments; writes checkpoint, log and learning curve."""
+    if loss not in ("looks", "triplet"):
+        raise SettingsError(f"--loss: got {loss!r}, expected looks or triplet")
+    from models.training.embedder import Options
+    from streams.commands.embedder import train
+
+    chosen: Literal["looks", "triplet"] = "triplet" if loss == "triplet" else "looks"
+    options = Options(steps=steps, batch=batch, seed=seed, loss=chosen, device=device)
+    raise typer.Exit(train(data, out, options, threads=threads, as_json=as_json))
+
+
+DatasetFormat = Annotated[
+    str,
+    typer.Argument(
+        metavar="FORMAT",
+        help="deepfashion, deepfashion2, imaterialist, fashion-mnist, class-folders or coco.",
+    ),
+]
+DatasetRoot = Annotated[Path, typer.Argument(metavar="DIR", help="Its folder; for coco the JSON file.")]
+DatasetSplit = Annotated[str | None, typer.Option("--split", help="Which of its splits, by its own name.")]
+
+
+@datasets.command("inspect", epilog=_example("lookstream datasets inspect deepfashion2 ./df2 --split train"))
+def datasets_inspect(
+    name: DatasetFormat, root: DatasetRoot, split: DatasetSplit = None, as_json: Json = False
+) -> None:
+    """Count photos and garments by category; exit 1 if entries are malformed, each named on stderr."""
+    from streams.commands.datasets import inspect
+
+    raise typer.Exit(inspect(name, root, split=split, as_json=as_json))
+
+
+@datasets.command(
+    "convert",
+    epilog=_example("lookstream datasets convert deepfashion2 ./df2 --split train --out train.json"),
+)
+def datasets_convert(
+    name: DatasetFormat,
+    root: DatasetRoot,
+    out: Annotated[Path, typer.Option(help="COCO JSON to write; for fashion-mnist a folder.")],
+    split: DatasetSplit = None,
+    as_json: Json = False,
+) -> None:
+    """Write a data set as COCO JSON, or FashionMNIST as class folders of pictures."""
+    from streams.commands.datasets import convert
+
+    raise typer.Exit(convert(name, root, split=split, out=out, as_json=as_json))
+
+
 @app.command(epilog=_example("lookstream topology", "lookstream topology --mermaid"))
 def topology(
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart.")] = False,
@@ -284,18 +494,7 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
     raise typer.Exit(examine(_settings(data_dir=data_dir), as_json=as_json))
 
 
-def _client_settings(data_dir: Path | None, kafka: str | None) -> Settings:
-    """Settings of a command that talks to Kafka: the named one, or the one that `up` runs."""
-    settings = _settings(data_dir=data_dir, kafka=kafka)
-    if settings.kafka is not None:
-        return settings
-    port = settings.data_dir / "kafka" / "port"
-    if not port.is_file():
-        raise SettingsError(
-            "kafka: got nothing, expected --kafka host:port, or a running `lookstream up` in "
-            f"{settings.data_dir}"
-        )
-    return settings.model_copy(update={"kafka": f"127.0.0.1:{port.read_text().strip()}"})
+add_operations(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

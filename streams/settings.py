@@ -4,7 +4,9 @@ In: the environment (first), the TOML file in the working directory or named by 
 frozen `Settings`. Fails with SettingsError naming each wrong setting. Secrets come from the environment only.
 """
 
+import contextlib
 import os
+import re
 import secrets
 import tomllib
 from pathlib import Path
@@ -19,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-SECRETS = frozenset({"kafka_password", "qdrant_api_key", "erasure_key"})
+SECRETS = frozenset({"kafka_password", "qdrant_api_key", "erasure_key", "gateway_secret", "shopify_secret"})
 
 
 class SettingsError(ValueError):
@@ -59,6 +61,8 @@ class Settings(BaseSettings):
     vision: str = "lite0"
     vision_threads: Annotated[int, Field(ge=1, le=256)] = 1
     vision_batch: Annotated[int, Field(ge=1, le=256)] = 16
+    detection_score: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How sure the detector must be of a garment; 0.5 is the threshold that each kind is shipped with."""
     set_length: Annotated[int, Field(ge=1, le=200)] = 24
     exploration: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of a set's places for garments indexed lately."""
@@ -75,15 +79,56 @@ class Settings(BaseSettings):
     bind: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port of /metrics; 0 takes a free one."""
+    metrics_urls: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Where the operator's page reads the workers' /metrics, comma separated; `up` sets its own."""
+    gateway_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of the gateway; 0 takes the one that it had last in this data directory, or a free one."""
+    gateway_secret: SecretStr | None = None
+    """Signs access tokens (HS256), at least 32 bytes; none makes one in the data directory."""
+    gateway_public_key: Path | None = None
+    """PEM of the key that verifies access tokens which are signed elsewhere (RS256, ES256 or EdDSA)."""
+    gateway_origins: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Origins of other sites whose pages may use the gateway (https://shop.example), comma separated."""
+    gateway_proxies: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Addresses of reverse proxies whose X-Forwarded-For is believed, comma separated; none by default."""
+    gateway_demo: bool = False
+    """Gives access tokens to whoever asks; only while bound to a loopback address."""
+    shopify_secret: SecretStr | None = None
+    """Verifies Shopify's webhooks; without it they are refused."""
+    shopify_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    """The shop's currency, which Shopify's webhooks do not say; without it their products have no price."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "gateway_origins", "gateway_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         hosts = value.split(",") if isinstance(value, str) else value
         if not isinstance(hosts, (list, tuple, set, frozenset)) or not all(isinstance(h, str) for h in hosts):
-            raise ValueError("expected host names, as a list or separated by commas")
+            raise ValueError("expected names, as a list or separated by commas")
         return frozenset(host.strip().lower() for host in hosts if host.strip())
+
+    @field_validator("gateway_origins")
+    @classmethod
+    def _are_origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+                raise ValueError(f"expected origins such as https://shop.example, not {origin[:60]!r}")
+        return origins
+
+    @field_validator("metrics_urls", mode="before")
+    @classmethod
+    def _are_addresses(cls, value: Any) -> Any:
+        addresses = [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+        if not all(re.fullmatch(r"https?://[^/\s?#@]+/\S*", str(address)) for address in addresses):
+            raise ValueError("expected addresses such as http://worker:9100/metrics, separated by commas")
+        return frozenset(addresses)
+
+    @field_validator("gateway_secret")
+    @classmethod
+    def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("expected at least 32 bytes")
+        return secret
 
     @classmethod
     def settings_customise_sources(
@@ -106,6 +151,11 @@ class Settings(BaseSettings):
     def inline_dir(self) -> Path:
         """Where photos that came inside events are kept."""
         return self.data_dir / "inline"
+
+    @property
+    def demo_shoppers(self) -> Path:
+        """Where a demo says who shops in it: a JSON list of {"user_id", "name", "likes"}."""
+        return self.data_dir / "demo" / "shoppers.json"
 
     def kafka_client(self, bootstrap: str | None = None) -> dict[str, Any]:
         """Keyword arguments for kafka-python clients (bootstrap_servers and credentials)."""
@@ -130,7 +180,9 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """All settings for printing, secrets as '***'."""
-        values = self.model_dump(mode="json") | {"allowed_hosts": sorted(self.allowed_hosts)}
+        values = self.model_dump(mode="json")
+        for name in ("allowed_hosts", "gateway_origins", "gateway_proxies", "metrics_urls"):
+            values[name] = sorted(getattr(self, name))
         return {name: "***" if name in SECRETS and value else value for name, value in values.items()}
 
     def environment(self) -> dict[str, str]:
@@ -164,7 +216,7 @@ def load_settings(**given: Any) -> Settings:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, e['loc']))}: got {str(e['input'])[:60]!r}, {e['msg']}"
+            f"{'.'.join(map(str, e['loc']))}: got {_seen(e)}, {e['msg']}"
             for e in error.errors(include_url=False)
         ]
         raise SettingsError("settings: " + "; ".join(lines)) from None
@@ -173,19 +225,35 @@ def load_settings(**given: Any) -> Settings:
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
 
 
+def _seen(error: Any) -> str:
+    """What a setting was, where that may be said."""
+    return "***" if SECRETS & set(error["loc"]) else repr(str(error["input"])[:60])
+
+
 def erasure_key(settings: Settings) -> bytes:
     """The key for the markers of erased users: the setting, or one that this data directory keeps."""
-    if settings.erasure_key is not None:
-        return settings.erasure_key.get_secret_value().encode()
-    path = settings.data_dir / "erasure.key"
+    return _secret(settings.erasure_key, settings.data_dir / "erasure.key")
+
+
+def gateway_secret(settings: Settings) -> bytes:
+    """The secret that signs access tokens: the setting, or one that this data directory keeps."""
+    return _secret(settings.gateway_secret, settings.data_dir / "gateway.key")
+
+
+def _secret(given: SecretStr | None, path: Path) -> bytes:
+    if given is not None:
+        return given.get_secret_value().encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(fd, "wb") as file:
-        file.write(key := secrets.token_bytes(32))
-    return key
+    if not path.is_file():
+        part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
+                path.hardlink_to(part)
+        finally:
+            part.unlink()
+    return path.read_bytes()
 
 
 def _no_secrets_in(path: Path) -> None:

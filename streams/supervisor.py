@@ -44,13 +44,13 @@ class ServiceError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the running services are; `gateway` is None as long as there is none."""
+    """Where the running services are; `gateway` is the address of its storefront and its API."""
 
     kafka: str
     metrics: str
     data_dir: str
     media_root: str
-    gateway: str | None = None
+    gateway: str
 
 
 class Child:
@@ -103,7 +103,7 @@ class Child:
 
 
 class Services:
-    """Embedded Kafka and Qdrant (where no external ones are set) and both workers; a context manager.
+    """Embedded Kafka and Qdrant (where no external ones are set), workers and gateway; a context manager.
 
     `say` is told of each step. `interrupted`, once set, ends the start with KeyboardInterrupt.
     """
@@ -124,7 +124,7 @@ class Services:
         self._metrics: Callable[[], None] = lambda: None
 
     def start(self) -> Addresses:
-        """Start everything and return when both workers have their partitions."""
+        """Start everything and return when both workers have their partitions and the gateway answers."""
         try:
             return self._start()
         except BaseException:
@@ -147,18 +147,23 @@ class Services:
         if settings.qdrant is None:
             self._wait_ready([vectors], deadline_s)
         of_workers = settings.model_copy(update={"kafka": bootstrap, "metrics_port": 0})
-        self.say("starting both apps")
+        self.say("starting both apps and the gateway")
         workers = [Child(f"worker-{app}", ["worker", app], of_workers) for app in topology.APPS]
+        port, self._metrics = serve_federated(settings.bind, settings.metrics_port, lambda: _ports(workers))
+        metrics = f"http://{settings.bind}:{port}/metrics"
+        of_gateway = of_workers.model_copy(update={"metrics_urls": frozenset({metrics})})
+        gateway = Child("gateway", ["gateway"], of_gateway)
+        workers.append(gateway)
         self._children += workers
         for worker in workers:
             worker.start()
         self._wait_ready(workers, max(deadline_s, time.monotonic() + 30.0))
-        port, self._metrics = serve_federated(settings.bind, settings.metrics_port, lambda: _ports(workers))
         self.addresses = Addresses(
             kafka=bootstrap,
-            metrics=f"http://{settings.bind}:{port}/metrics",
+            metrics=metrics,
             data_dir=str(settings.data_dir),
             media_root=str(settings.media_dir),
+            gateway=str((gateway.ready or {})["gateway"]),
         )
         self._watch = threading.Thread(target=self._watch_over, daemon=True, name="watch")
         self._watch.start()

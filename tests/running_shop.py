@@ -313,6 +313,14 @@ def services_below(parent_pid: int) -> dict[str, int]:
     return found
 
 
+def child_with(parent_pid: int, *words: str) -> int | None:
+    """Pid of the process below `parent_pid` whose command line has these words; None where there is none."""
+    for pid, parent, command in _processes():
+        if parent == parent_pid and all(word in command for word in words):
+            return pid
+    return None
+
+
 def is_running(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     return any(pid == running for running, _, _ in _processes())

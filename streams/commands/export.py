@@ -1,7 +1,7 @@
 """export-schemas: the contract's documents, written or compared with what is there.
 
-In: a folder, `docs` in the repository. Out: `schemas/<event type>.json` for every event type and
-`asyncapi.json`. Fails with OSError where the folder cannot be written.
+In: a folder, `docs` in the repository. Out: `schemas/<event type>.json` for every event type, `asyncapi.json`
+for Kafka and `openapi.json` for the gateway. Fails with OSError where the folder cannot be written.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from schemas.asyncapi import asyncapi
 from schemas.export import as_text, json_schemas
 from streams import topology
+from streams.gateway.app import openapi
 from streams.settings import Settings
 
 
@@ -21,6 +22,7 @@ def documents() -> dict[Path, str]:
     found[Path("asyncapi.json")] = asyncapi(
         topology.TOPICS, topology.AGENTS, partitions, version("lookstream")
     )
+    found[Path("openapi.json")] = openapi()
     return {path: as_text(document) for path, document in sorted(found.items())}
 
 

@@ -19,6 +19,8 @@ def leaves(command: Any = ROOT_COMMAND, path: tuple[str, ...] = ()) -> Iterator[
     if not hasattr(command, "commands"):
         yield path, command
         return
+    if command.invoke_without_command:
+        yield path, command
     for name, child in command.commands.items():
         yield from leaves(child, (*path, name))
 
@@ -32,6 +34,8 @@ def check(line: str) -> None:
     assert words[:1] == ["lookstream"], f"not a lookstream command: {line!r}"
     command, words = ROOT_COMMAND, words[1:]
     while hasattr(command, "commands") and words and words[0] != "--help":
+        if command.invoke_without_command and words[0].startswith("--"):
+            break
         assert words[0] in command.commands, f"no such command: {words[0]!r} in {line!r}"
         command, words = command.commands[words[0]], words[1:]
     if words == ["--help"]:

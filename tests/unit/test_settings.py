@@ -119,13 +119,27 @@ def test_a_secret_in_the_file_is_refused(secret: str, line: str) -> None:
 
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for secret in SECRETS:
-        monkeypatch.setenv(f"LOOKSTREAM_{secret.upper()}", "hunter2")
+        monkeypatch.setenv(f"LOOKSTREAM_{secret.upper()}", "hunter2" * 5)
     found = load_settings()
     assert all(found.shown()[secret] == "***" for secret in SECRETS)
     assert "hunter2" not in repr(found) + str(found) + str(found.shown()) + found.model_dump_json()
     assert {
         name for name in Settings.model_fields if "SecretStr" in str(Settings.model_fields[name])
     } == SECRETS
+
+
+def test_a_secret_that_is_refused_is_not_shown_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKSTREAM_GATEWAY_SECRET", "hunter2")
+    with pytest.raises(SettingsError, match=r"gateway_secret.*32 bytes") as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "*", "https://a b", "null"])
+def test_origins_are_origins(origin: str) -> None:
+    with pytest.raises(SettingsError, match="gateway_origins"):
+        load_settings(gateway_origins=origin)
+    assert load_settings(gateway_origins="https://Shop.example").gateway_origins == {"https://shop.example"}
 
 
 def test_what_is_shown_is_everything_and_the_same_each_time() -> None:
