@@ -1,14 +1,16 @@
 """`lookstream demo`: everything at once, in front of the reader.
 
-In: settings and options. Out: events and sets live on the terminal, a picture per shopper, a closing table.
-Returns 0 if every shopper was served, 1 if not.
+In: settings and options. Out: the storefront's address first, then events and sets live on the terminal, a
+picture per shopper, a closing table. Returns 0 if every shopper was served, 1 if not.
 """
 
+import json
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Never
@@ -19,7 +21,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from schemas.recommendations import RecommendationSet
-from streams.demo.personas import personas
+from streams.demo.personas import DRAWN_LIKES, likes_of, personas
 from streams.demo.report import outcome, save_pictures
 from streams.demo.shopping import ACTS, Shopping, Visit, milliseconds, upload
 from streams.demo.stock import Stock, drawn_stock, photo_stock
@@ -29,7 +31,7 @@ from streams.settings import Settings
 from streams.supervisor import Services
 
 _UPLOAD_TIMEOUT_S = 900.0
-_PACE_S = 2.0
+_PACE_S = 2.0  # slowly enough to watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +46,42 @@ class DemoOptions:
 
 
 def run_demo(settings: Settings, options: DemoOptions, stopped: threading.Event) -> int:
-    """Draw or read a catalogue, start everything, upload, shop, report."""
+    """Start everything, draw or read a catalogue, upload it, shop in it, report."""
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 150)
-    stock = _stock(settings, options, console)
-    running = settings.model_copy(update={"media_root": stock.media_root.resolve()})
-    with Services(running, lambda line: console.print(f"[dim]{line}[/dim]"), stopped) as services:
+    steps = Console(highlight=False, soft_wrap=True, stderr=True)
+    photos = photo_stock(options.photos.resolve()) if options.photos else None
+    root = photos.media_root if photos else settings.data_dir / "demo" / "catalogue"
+    root.mkdir(parents=True, exist_ok=True)
+    likes = likes_of(photos) if photos else DRAWN_LIKES
+    visits = [Visit(persona) for persona in personas(likes, options.shoppers, uuid4().hex[:6])]
+    shown = not options.headless
+    running = settings.model_copy(update={"media_root": root.resolve(), "gateway_demo": shown})
+    if shown:
+        _introduce(settings, visits)
+    with Services(running, lambda line: steps.print(f"[dim]{line}[/dim]"), stopped) as services:
         assert services.addresses is not None
-        console.print(
-            f"Kafka at [bold]{services.addresses.kafka}[/bold], metrics at {services.addresses.metrics}"
-        )
-        return _shop(running, services.addresses.kafka, stock, options, stopped, console)
+        if shown:
+            console.print(f"Storefront: [bold]{services.addresses.gateway}[/bold]")
+        console.print(f"Kafka at {services.addresses.kafka}, metrics at {services.addresses.metrics}")
+        stock = photos or _drawn(root, console, stopped)
+        return _shop(running, services.addresses.kafka, stock, visits, options, stopped, console)
 
 
-def _stock(settings: Settings, options: DemoOptions, console: Console) -> Stock:
-    if options.photos is not None:
-        return photo_stock(options.photos.resolve())
-    folder = settings.data_dir / "demo" / "catalogue"
+def _introduce(settings: Settings, visits: Sequence[Visit]) -> None:
+    """Let the storefront know who shops here."""
+    shoppers = [
+        {"user_id": visit.persona.user_id, "name": visit.persona.name, "likes": visit.persona.likes}
+        for visit in visits
+    ]
+    settings.demo_shoppers.parent.mkdir(parents=True, exist_ok=True)
+    settings.demo_shoppers.write_text(json.dumps(shoppers), encoding="utf-8")
+
+
+def _drawn(folder: Path, console: Console, stopped: threading.Event) -> Stock:
     with _bar("drawing the catalogue", 0) as bar:
 
         def progress(done: int, count: int) -> None:
+            _go_on(stopped)
             bar.total = count
             bar.update(done - bar.n)
 
@@ -71,10 +90,16 @@ def _stock(settings: Settings, options: DemoOptions, console: Console) -> Stock:
     return stock
 
 
+def _go_on(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise KeyboardInterrupt
+
+
 def _shop(
     settings: Settings,
     bootstrap: str,
     stock: Stock,
+    visits: Sequence[Visit],
     options: DemoOptions,
     stopped: threading.Event,
     console: Console,
@@ -86,34 +111,50 @@ def _shop(
         ProductPublisher(bootstrap, source="lookstream/demo", **security) as products,
         InteractionPublisher(bootstrap, source="lookstream/demo", linger_ms=0, **security) as interactions,
     ):
-        started_s = time.monotonic()
-        with _bar("uploading and indexing", len(stock.products)) as bar:
-
-            def moved(done: int) -> None:
-                bar.update(done - bar.n)
-
-            searchable = upload(stock, products, watcher, moved, _UPLOAD_TIMEOUT_S)
-        took_s = time.monotonic() - started_s
-        console.print(f"{len(searchable)} of {len(stock.products)} products searchable after {took_s:.1f} s")
-        visits = [Visit(persona) for persona in personas(stock, options.shoppers, uuid4().hex[:6])]
+        searchable = _stocked(stock, products, watcher, console, stopped)
         shopping = Shopping(stock, interactions, watcher, Random(options.seed), _teller(console, stock))  # noqa: S311
         _go_shopping(shopping, visits, options, stopped)
         _report(settings, visits, stock, searchable, console)
-        _linger(shopping, visits, options, stopped, console)
+        if sys.stdout.isatty() and options.seconds is None and not options.headless:
+            console.print("[bold]The shoppers go on, slowly. Ctrl-C ends the demo.[/bold]")
+            _linger(shopping, visits, _PACE_S, None, stopped)
     return 0 if visits and all(visit.served for visit in visits) else 1
+
+
+def _stocked(
+    stock: Stock,
+    products: ProductPublisher,
+    watcher: Watcher,
+    console: Console,
+    stopped: threading.Event,
+) -> list[float]:
+    """Upload everything; returns seconds from upload to searchable."""
+    started_s = time.monotonic()
+    with _bar("uploading and indexing", len(stock.products)) as bar:
+
+        def moved(done: int) -> None:
+            _go_on(stopped)
+            bar.update(done - bar.n)
+
+        searchable = upload(stock, products, watcher, moved, _UPLOAD_TIMEOUT_S)
+    took_s = time.monotonic() - started_s
+    console.print(f"{len(searchable)} of {len(stock.products)} products searchable after {took_s:.1f} s")
+    return searchable
 
 
 def _go_shopping(
     shopping: Shopping, visits: Sequence[Visit], options: DemoOptions, stopped: threading.Event
 ) -> None:
-    """Every shopper arrives, then they act in turn; `seconds` stretches the round to that length."""
+    """Every shopper arrives, then they act in turn: one round at once, or slowly for `seconds`."""
     for visit in visits:
         shopping.arrive(visit)
-    acts = ACTS * max(1, len(visits))
-    pause_s = options.seconds / acts if options.seconds else 0.0
+    if options.seconds is not None:
+        pause_s = min(_PACE_S, options.seconds / (ACTS * max(1, len(visits))))
+        _linger(shopping, visits, pause_s, time.monotonic() + options.seconds, stopped)
+        return
     for _ in range(ACTS):
         for visit in visits:
-            if stopped.wait(pause_s):
+            if stopped.is_set():
                 return
             shopping.act(visit)
 
@@ -121,19 +162,16 @@ def _go_shopping(
 def _linger(
     shopping: Shopping,
     visits: Sequence[Visit],
-    options: DemoOptions,
+    pause_s: float,
+    until_s: float | None,
     stopped: threading.Event,
-    console: Console,
 ) -> None:
-    """With somebody watching, go on slowly until interrupted."""
-    if not sys.stdout.isatty() or options.seconds is not None or options.headless:
-        return
-    console.print("[bold]The shoppers go on, slowly. Ctrl-C ends the demo.[/bold]")
-    while not stopped.is_set():
-        for visit in visits:
-            if stopped.wait(_PACE_S):
-                return
-            shopping.act(visit)
+    """Act in turn with pauses until a monotonic time, or until stopped."""
+    for visit in cycle(visits):
+        left_s = pause_s if until_s is None else min(pause_s, until_s - time.monotonic())
+        if stopped.wait(max(0.0, left_s)) or (until_s is not None and time.monotonic() >= until_s):
+            return
+        shopping.act(visit)
 
 
 def _teller(

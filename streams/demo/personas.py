@@ -18,7 +18,7 @@ _ACTIONS = (
     ("product.purchased", 1),
 )
 # From Fashion Collection: Alice likes shorts, Bella florals, Cathy urban layers.
-_DRAWN = (("Alice", "shorts"), ("Bella", "floral"), ("Cathy", "urban"))
+DRAWN_LIKES = ("shorts", "floral", "urban")
 _NAMES = ("Alice", "Bella", "Cathy", "Dora", "Elif", "Femi", "Goro", "Hana", "Ines", "Jonas")
 _PREFERRED = ("shorts", "dress", "outwear")
 STRAY_SHARE = 0.08
@@ -34,19 +34,19 @@ class Persona:
     viewed: list[str] = field(default_factory=list)
 
 
-def personas(stock: Stock, count: int, run: str) -> list[Persona]:
+def personas(likes: Sequence[str], count: int, run: str) -> list[Persona]:
     """The first `count` shoppers; ids end in `run`, so that each run shops with new ones."""
-    liked = [likes for _, likes in _DRAWN] if stock.drawn else _by_folder(stock)
     made = []
     for number in range(count):
         name = _NAMES[number % len(_NAMES)] + (
             f" {number // len(_NAMES) + 1}" if number >= len(_NAMES) else ""
         )
-        made.append(Persona(name, f"{name.lower().replace(' ', '-')}-{run}", liked[number % len(liked)]))
+        made.append(Persona(name, f"{name.lower().replace(' ', '-')}-{run}", likes[number % len(likes)]))
     return made
 
 
-def _by_folder(stock: Stock) -> list[str]:
+def likes_of(stock: Stock) -> list[str]:
+    """What there is to like in a folder of photos: its sub-folders."""
     folders = sorted({a for known in stock.attributes.values() for a in known})
     first = [folder for folder in _PREFERRED if folder in folders]
     return (first + [folder for folder in folders if folder not in first]) or [""]

@@ -33,7 +33,6 @@ class Stock:
     media_root: Path
     products: Mapping[str, ProductUploaded]
     attributes: Mapping[str, frozenset[str]]
-    drawn: bool
 
     def having(self, attribute: str) -> list[str]:
         """Ids of the products that have an attribute."""
@@ -51,7 +50,6 @@ def drawn_stock(folder: Path, progress: Callable[[int, int], None] | None = None
         media_root=folder,
         products={product.product_id: _uploaded(product) for product in drawn},
         attributes={product.product_id: _attributes(product) for product in drawn},
-        drawn=True,
     )
 
 
@@ -64,7 +62,7 @@ def photo_stock(folder: Path) -> Stock:
             f"{folder}: got no photos (JPEG, PNG, WebP), expected some, in sub-folders by category"
         )
     attributes = {pid: frozenset({p.category} if p.category else ()) for pid, p in products.items()}
-    return Stock(folder, products, attributes, drawn=False)
+    return Stock(folder, products, attributes)
 
 
 def _uploaded(product: DrawnProduct) -> ProductUploaded:
