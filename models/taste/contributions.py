@@ -59,8 +59,8 @@ class TasteSettings:
     capacity: int = 64
     recency_products: float = 6.0
     per_part: int = 6
-    pull: float = 1.0
-    turn: float = 1.5
+    pull: float = 0.85
+    turn: float = 1.4
     whim: float = 0.05
     window: int | None = None
 
