@@ -1,4 +1,4 @@
-"""The commands for who runs the shop: replay, dead letters, erasure.
+"""The commands for who runs the shop: replay, dead letters, erasure, reindexing.
 
 In: arguments. Out: what the commands print, and their exit codes, as `streams.cli` says.
 """
@@ -23,6 +23,7 @@ def add_operations(app: typer.Typer) -> None:
     app.add_typer(replay, name="replay")
     app.add_typer(letters, name="dead-letters")
     app.command("erase", epilog=example("lookstream erase alice"))(erase)
+    app.command("reindex", epilog=example("lookstream reindex", "lookstream reindex --json"))(reindex)
 
 
 @replay.callback(
@@ -129,3 +130,10 @@ def erase(
     from streams.commands.erase import erase as erase_user
 
     raise typer.Exit(erase_user(client_settings(data_dir, kafka), user, timeout_s=timeout_s, as_json=as_json))
+
+
+def reindex(kafka: Kafka = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Embed every product anew with the model in force. Safe at any time; nothing newer is overtaken."""
+    from streams.commands.reindex import reindex as reindex_products
+
+    raise typer.Exit(reindex_products(client_settings(data_dir, kafka), as_json=as_json))
