@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.photo import Photo
+from models.pose import Pose
+from models.published.names import parse
 from models.visions import describe
 from schemas.parts import Part
 
@@ -32,7 +34,8 @@ class Garment:
     """One wearable found in a photo.
 
     `box_xyxy` is in pixels of the upright source photo (right and bottom exclusive), `score` is 0 to 1,
-    `embedding` is a unit float32 (D,), `category` is None where the vision tells only the part.
+    `embedding` is a unit float32 (D,), `category` is None where the vision tells only the part, `pose` is the
+    verdict on the photo where a gate judged it (`models.pose_gate`).
     """
 
     part: Part
@@ -40,6 +43,7 @@ class Garment:
     box_xyxy: tuple[float, float, float, float]
     score: float
     embedding: NDArray[np.float32]
+    pose: Pose | None = None
 
 
 class Vision(Protocol):
@@ -84,6 +88,11 @@ class WholePhotoVision:
         self._embedder = embedder
 
     @property
+    def picture_embedder(self) -> Embedder:
+        """What embeds the square pictures."""
+        return self._embedder
+
+    @property
     def embedder(self) -> str:
         """Name and version of the embedding; embeddings of different names must not be compared."""
         return self._embedder.name
@@ -126,21 +135,53 @@ def square_picture(pixels: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]
     return np.asarray(picture)
 
 
-def open_vision(name: str = "lite0", *, threads: int = 1) -> Vision:
+def open_vision(name: str = "lite0", *, threads: int = 1, least_score: float = 0.5) -> Vision:
     """Load the models of a vision (about 2 s) and let torch use `threads` threads in this process.
 
-    Raises ValueError for an unknown name or fewer than one thread, models.weights.WeightsError when a
-    checkpoint is missing or not the pinned one.
+    Garments that the detector of a vision is less sure of than `least_score` are left out; 0.5 is the
+    threshold it is shipped with. Raises ValueError for an unknown name, fewer than one thread or a score
+    outside 0 to 1, models.weights.WeightsError when a checkpoint is missing or not the pinned one.
     """
-    describe(name)  # only "lite0" so far
+    describe(name)
     if threads < 1:
         raise ValueError(f"vision: threads is {threads}, expected at least 1")
+    if not 0 <= least_score <= 1:
+        raise ValueError(f"vision: least score is {least_score}, expected 0 to 1")
+    published = parse(name)
     import torch
 
     torch.set_num_threads(threads)  # before any other use of torch: later it may have no effect
+    if published is not None:
+        from models.published.vision import open_published
+
+        return open_published(published, least_score)
     from models.lite0 import Lite0Embedder
 
-    return WholePhotoVision(Lite0Embedder())
+    if name == "lite0":
+        return WholePhotoVision(Lite0Embedder())
+    from models.embedder import GarmentEmbedder
+
+    if name == "whole-looks":
+        return WholePhotoVision(GarmentEmbedder())
+    from models.detector import Detector
+    from models.garment_vision import GarmentVision
+
+    return GarmentVision(Detector(), GarmentEmbedder(), least_score=least_score)
+
+
+def open_look_vision(name: str = "lite0", *, threads: int = 1, least_score: float = 0.5) -> Vision:
+    """The vision for shoppers' photos, where the catalogue is looked at with the vision `name`.
+
+    It embeds as that one does. Where that one takes photos as a whole, this one finds the garments too: a
+    street photo shows several, a product's photo mostly one. Raises as `open_vision` does.
+    """
+    vision = open_vision(name, threads=threads, least_score=least_score)
+    if not isinstance(vision, WholePhotoVision):
+        return vision
+    from models.detector import Detector
+    from models.garment_vision import GarmentVision
+
+    return GarmentVision(Detector(), vision.picture_embedder, least_score=least_score)
 
 
 def garment_id(product_id: str, image_ordinal: int, box_ordinal: int) -> str:

@@ -1,11 +1,13 @@
 """Which visions there are, told without loading any: names and dimensions for processes that do not look.
 
-In: the name of a vision. Out: its `VisionInfo`. Raises ValueError for an unknown name. A test compares each
-with what `models.vision.open_vision` gives.
+In: the name of a vision. Out: its `VisionInfo`. Raises ValueError for an unknown name, WeightsError where it
+names a file that cannot be read. A test compares each with what `models.vision.open_vision` gives.
 """
 
 from dataclasses import dataclass
 from typing import Final
+
+from models.published.names import DETECTORS, EMBEDDERS, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +19,24 @@ class VisionInfo:
     dim: int
 
 
-_VISIONS: Final = {"lite0": VisionInfo("whole-photo-1", "lite0-pca256-1", 256)}
+WHOLE_PHOTO: Final = "whole-photo-1"
+"""The detector that takes each photo as one garment of part `whole`."""
+
+_VISIONS: Final = {
+    "lite0": VisionInfo(WHOLE_PHOTO, "lite0-pca256-1", 256),
+    "whole-looks": VisionInfo(WHOLE_PHOTO, "lite0-looks-1", 256),
+    "looks": VisionInfo("lite0-fcos-1", "lite0-looks-1", 256),
+}
 
 
 def describe(name: str) -> VisionInfo:
     """What the vision `name` calls its models."""
-    try:
+    if name in _VISIONS:
         return _VISIONS[name]
-    except KeyError:
-        raise ValueError(f"vision: got {name!r}, expected one of {', '.join(_VISIONS)}") from None
+    published = parse(name)
+    if published is None:
+        raise ValueError(
+            f"vision: got {name!r}, expected one of {', '.join(_VISIONS)}, or DETECTOR:FILE+EMBEDDER with a "
+            f"detector of {', '.join(DETECTORS)} and an embedder of {', '.join(EMBEDDERS)}"
+        )
+    return VisionInfo(published.detector.version, published.embedder.version, published.dim)

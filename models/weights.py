@@ -74,3 +74,30 @@ def lite0_projection() -> Checkpoint:
         path=CHECKPOINTS / "lite0-pca256-1.safetensors",
         sha256="f0c31b5bab46ebca6a37d0f709d90a1a961509595c6857a3ef8320976100bb1e",
     )
+
+
+def garment_detector() -> Checkpoint:
+    """Return the detector of garments that this project trained (`lookstream train detector`)."""
+    return Checkpoint(
+        name="lite0-fcos-1",
+        path=CHECKPOINTS / "lite0-fcos-1.safetensors",
+        sha256="c2826baabf69c1486a71f67457cfb212db4be2e0bf240af258260f5f4e9749fe",
+    )
+
+
+def pose_light() -> Checkpoint:
+    """Return the light pose gate's network that this project fitted (`models.training.fit_pose`)."""
+    return Checkpoint(
+        name="pose-light-1",
+        path=CHECKPOINTS / "pose-light-1.safetensors",
+        sha256="7a2eb2829e5ef9e749d8c546a802cc4bb3c0c7298a9b1bd3bcf4954bb9632f4c",
+    )
+
+
+def garment_embedder() -> Checkpoint:
+    """Return the embedder of garments that this project trained (`lookstream train embedder`)."""
+    return Checkpoint(
+        name="lite0-looks-1",
+        path=CHECKPOINTS / "lite0-looks-1.safetensors",
+        sha256="36cab30eb60dde658562755c61a4a12ef2438f18343a323ba050006fbf88baf7",
+    )

@@ -96,6 +96,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
                 "box_xyxy": _BOX,
                 "score": 0.97,
                 "image": 0,
+                "pose": {"full_shot": True, "front_facing": True, "gate": "pose-light-1"},
             }
         ],
         "detector": "whole-photo-1",

@@ -18,6 +18,14 @@ class ProductVersion(Record):
     offset: int
 
 
+class Pose(Record):
+    """How the person in a photo stands, as the gate named `gate` judged it."""
+
+    full_shot: bool
+    front_facing: bool
+    gate: Text
+
+
 class IndexedGarment(Record):
     """One garment of a photo; the box is in pixels of the upright source photo, x1 y1 x2 y2."""
 
@@ -27,6 +35,7 @@ class IndexedGarment(Record):
     box_xyxy: BoxXYXY
     score: float
     image: int = 0
+    pose: Pose | None = None
 
 
 class GarmentsIndexed(Record):

@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     vision_batch: Annotated[int, Field(ge=1, le=256)] = 16
     detection_score: Annotated[float, Field(ge=0, le=1)] = 0.5
     """How sure the detector must be of a garment; 0.5 is the threshold that each kind is shipped with."""
+    pose_gate: Literal["off", "annotate", "require"] = "annotate"
+    """What is done about how a person stands: nothing, say it with the garments, or take garments only from
+    full shots that face the camera (of other photos only the whole is indexed)."""
+    pose_model: Literal["light", "keypoint-rcnn"] = "light"
+    pose_weights: Path | None = None
+    """Weights of keypoint-rcnn; none takes torchvision's own, fetched once."""
     set_length: Annotated[int, Field(ge=1, le=200)] = 24
     exploration: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of a set's places for garments indexed lately."""

@@ -15,7 +15,6 @@ from typing import Any
 import faust
 from prometheus_client import start_http_server
 
-from models.vision import open_vision
 from models.visions import describe
 from schemas.recommendations import ModelNames
 from streams.agents.wait_for_garments import TICK
@@ -28,7 +27,7 @@ from streams.kafka.topics import topic_specs
 from streams.media import MediaResolver
 from streams.metrics import Metrics
 from streams.record import Record
-from streams.services import aiokafka_config, open_configured_store
+from streams.services import aiokafka_config, open_configured_store, open_configured_vision
 from streams.settings import Settings
 from streams.views import TopicView
 from vectorstore.base import VectorStore
@@ -70,9 +69,7 @@ def _build(
 ) -> faust.App:
     bootstrap = settings.kafka or ""
     if name == "catalogue":
-        vision = open_vision(
-            settings.vision, threads=settings.vision_threads, least_score=settings.detection_score
-        )
+        vision = open_configured_vision(settings, with_gate=True)
         media = MediaResolver(settings.media_dir, settings.inline_dir, settings.allowed_hosts)
         eyes = ThreadedEyes(vision, settings.vision_batch)
         return build_catalogue(settings, bootstrap, store, media, eyes, metrics)

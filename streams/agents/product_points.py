@@ -4,6 +4,7 @@ In: a `ProductRecord` and the garments seen in its photos. Out: `GarmentPoint`s,
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from models.catalogue import Effect, ProductRecord
@@ -55,7 +56,8 @@ def points(
                 "category": garment.category,
                 "box_xyxy": [round(float(side), 1) for side in garment.box_xyxy],
                 "score": round(float(garment.score), 4),
-            },
+            }
+            | ({} if garment.pose is None else {"pose": asdict(garment.pose)}),
         )
         for image, garments in found
         for box, garment in enumerate(garments)
@@ -110,7 +112,7 @@ def _data(
     texts["availability"] = record.value("availability") or "in_stock"
     if effect is Effect.UPDATE:
         return "garments.updated", GarmentsUpdated(product_id=product_id, version=version, **texts)
-    seen = ("part", "category", "box_xyxy", "score", "image")
+    seen = ("part", "category", "box_xyxy", "score", "image", "pose")
     garments = [
         IndexedGarment.model_validate(
             {"garment_id": point.garment_id} | {name: point.payload.get(name) for name in seen}

@@ -8,17 +8,17 @@ and with `out` a PNG. What can fail: the file or the photo (ValueError, PhotoErr
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
 
 from models.photo import Photo, PhotoError, decode_photo
-from models.vision import Garment, open_vision
+from models.vision import Garment
 from streams.media import MediaError, MediaResolver, MediaUnavailable
 from streams.pictures import PART_COLOURS, Box, Pixels, Row, Tile, beside, boxes, crop, grid
-from streams.services import open_configured_store
+from streams.services import indexed_part, open_configured_look_vision, open_configured_store
 from streams.settings import Settings
 from vectorstore.base import MAX_K, GarmentQuery, Hit, VectorStore
 
@@ -53,8 +53,11 @@ async def _look(settings: Settings, name: str, photo: Photo, k: int, out: Path |
         settings
     )  # first: it fails at once, and a vision takes seconds to load
     try:
-        garments = open_vision(settings.vision, threads=settings.vision_threads).garments([photo])[0]
-        looks = [Look(garment, await similar_products(store, garment, k)) for garment in garments]
+        garments = open_configured_look_vision(settings, with_pose=True).garments([photo])[0]
+        looks = [
+            Look(garment, await similar_products(store, garment, k, indexed_part(settings, garment.part)))
+            for garment in garments
+        ]
     finally:
         await store.close()
     if out is not None:
@@ -63,11 +66,11 @@ async def _look(settings: Settings, name: str, photo: Photo, k: int, out: Path |
     return looks
 
 
-async def similar_products(store: VectorStore, garment: Garment, k: int) -> list[Hit]:
-    """The `k` products in stock with the most similar garment of the same part, that garment of each."""
+async def similar_products(store: VectorStore, garment: Garment, k: int, part: str) -> list[Hit]:
+    """The `k` products in stock with the most similar garment of a part, that garment of each."""
     wanted = min(2 * k, MAX_K)
     while True:
-        query = GarmentQuery(embedding=garment.embedding, k=wanted, parts=frozenset({garment.part}))
+        query = GarmentQuery(embedding=garment.embedding, k=wanted, parts=frozenset({part}))
         hits = (await store.query([query]))[0]
         best: dict[str, Hit] = {}
         for hit in hits:
@@ -89,6 +92,7 @@ def as_data(path: Path, photo: Photo, looks: Sequence[Look]) -> dict[str, Any]:
                 "category": look.garment.category,
                 "box_xyxy": [round(side, 1) for side in look.garment.box_xyxy],
                 "score": round(look.garment.score, 4),
+                "pose": asdict(look.garment.pose) if look.garment.pose else None,
                 "similar": [
                     {
                         "rank": rank,
@@ -138,7 +142,8 @@ def picture(name: str, photo: Photo, looks: Sequence[Look], photos: dict[str, Pi
 
 
 def _name(garment: Garment) -> str:
-    return f"{garment.category or garment.part} {garment.score:.2f}"
+    kind = f"{garment.part}: {garment.category}" if garment.category else garment.part
+    return f"{kind} {garment.score:.2f}"
 
 
 async def _photos(settings: Settings, hits: Sequence[Hit]) -> dict[str, Pixels]:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from models.taste.contributions import TasteSettings
@@ -30,7 +31,7 @@ from streams.gateway.thumbnails import Thumbnails
 from streams.media import MediaResolver
 from streams.record import Record
 from streams.rule_book import RuleBook
-from streams.services import aiokafka_config
+from streams.services import aiokafka_config, indexed_part
 from streams.settings import Settings
 from streams.views import TopicView
 from vectorstore.base import VectorStore
@@ -69,7 +70,7 @@ class Gateway:
         self.tastes = NewestTastes(shelf)
         self.taste_settings = TasteSettings(half_life_s=settings.half_life_s, capacity=settings.contributions)
         self.model = describe(settings.vision)
-        self.looking = Looking(vision, store, self.showing)
+        self.looking = Looking(vision, store, self.showing, partial(indexed_part, settings))
         self.media = MediaResolver(settings.media_dir, settings.inline_dir)
         self.thumbnails = Thumbnails(self.media)
         self.operator = Operator(self)

@@ -28,9 +28,18 @@ MOST_WAITING: Final = 32
 class Looking:
     """The vision behind one thread of its own, and what is done with its garments."""
 
-    def __init__(self, opened: Callable[[], Vision], store: VectorStore, showing: Showing) -> None:
-        """`opened` loads the vision; it is called in the thread, and again if it failed."""
-        self._opened, self._store, self._showing = opened, store, showing
+    def __init__(
+        self,
+        opened: Callable[[], Vision],
+        store: VectorStore,
+        showing: Showing,
+        among: Callable[[str], str] = str,
+    ) -> None:
+        """`opened` loads the vision; it is called in the thread, and again if it failed.
+
+        `among` tells the part of the shop's garments to look among for one of the photo's parts.
+        """
+        self._opened, self._store, self._showing, self._among = opened, store, showing, among
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vision")
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._vision: asyncio.Future[Vision] | None = None
@@ -65,7 +74,7 @@ class Looking:
         decoded_s = time.perf_counter()
         [garments] = await loop.run_in_executor(self._thread, vision.garments, [photo])
         seen_s = time.perf_counter()
-        wanted = [_wanted(photo, place, garment) for place, garment in enumerate(garments)]
+        wanted = [_wanted(photo, place, garment, self._among) for place, garment in enumerate(garments)]
         items = await similar(self._store, self._showing, wanted, k) if wanted else []
         found_s = time.perf_counter()
         return {
@@ -107,11 +116,11 @@ def _blank() -> Photo:
     return Photo(np.zeros((64, 64, 3), np.uint8), 64, 64, "0" * 64)
 
 
-def _wanted(photo: Photo, place: int, garment: Garment) -> Wanted:
+def _wanted(photo: Photo, place: int, garment: Garment, among: Callable[[str], str]) -> Wanted:
     own = garment_id(f"photo {photo.sha256}", 0, place)
     box = [round(side, 1) for side in garment.box_xyxy]
     because = {"product_id": None, "garment_id": own, "action": "look", "share": 1.0, "box_xyxy": box}
-    return Wanted(own, garment.part, garment.embedding, because)
+    return Wanted(own, among(garment.part), garment.embedding, because)
 
 
 def _ms(seconds: float) -> float:

@@ -17,7 +17,7 @@ import uvicorn
 from prometheus_client import start_http_server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from models.vision import Vision, open_vision
+from models.vision import Vision
 from streams.gateway.app import serve
 from streams.gateway.core import Gateway
 from streams.gateway.event_stream import TRANSPORT
@@ -26,7 +26,7 @@ from streams.gateway.sending import KafkaSender
 from streams.gateway.shelf import Shelf
 from streams.kafka.admin import create_topics, wait_for_kafka
 from streams.kafka.topics import topic_specs
-from streams.services import aiokafka_config, open_configured_store
+from streams.services import aiokafka_config, open_configured_look_vision, open_configured_store
 from streams.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ async def _run(settings: Settings, shelf: Shelf, tokens: Any, listener: socket.s
 
 
 def _vision(settings: Settings) -> Vision:
-    return open_vision(settings.vision, threads=settings.vision_threads)
+    return open_configured_look_vision(settings)
 
 
 def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:

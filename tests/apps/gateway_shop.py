@@ -69,7 +69,8 @@ class GatewayShop:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
-        self.settings = Settings(data_dir=folder, media_root=folder / "media", **settings)
+        seeing = {"vision": "looks"} | settings  # the shop's garments have parts
+        self.settings = Settings(data_dir=folder, media_root=folder / "media", **seeing)
         self.settings.media_dir.mkdir(parents=True, exist_ok=True)
         self.shop = MemoryShop()
         self.shop.topics.clock_s = time.time()

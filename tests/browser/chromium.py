@@ -83,5 +83,5 @@ class Reader:
 
     def check(self) -> None:
         """Nothing went wrong, and nothing was asked of anybody else."""
-        assert self.wrong == []
-        assert self.foreign == []
+        assert not self.wrong, self.wrong
+        assert not self.foreign, self.foreign

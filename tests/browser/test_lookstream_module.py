@@ -71,7 +71,8 @@ def test_the_guides_example_works(browser: Browser, server: ScriptedServer) -> N
     server.posts.put(Answer(202, (b'{"accepted": []}',)))
     page.goto(f"{server.origin}/shop")
     page.wait_for_function("window.shown?.length === 1")
-    page.click("[data-sku]")
+    with page.expect_response("**/v1/interactions"):  # what is routed is answered only while this waits
+        page.click("[data-sku]")
     [sent] = until("an interaction", lambda: [one for one in server.asked if one.body])
     [event] = json.loads(sent.body)
     assert event.items() >= {"type": "product.viewed", "user_id": "alice", "product_id": "sku-1"}.items()

@@ -127,7 +127,7 @@ def test_buy_that_look(reader: Readers, photos: Photos) -> None:
     street = next(p for p in photos.drawn if "urban" in p.styles)
     look_at(page, photos.folder / f"{street.product_id}.jpg")
     assert re.search(r"\d+ garments? in \d+ ms", page.inner_text("#look-note"))
-    page.locator("#stage .choose").first.click()
+    page.locator("#stage .choose").first.click(position={"x": 4, "y": 4})  # another may lie over its middle
     page.wait_for_selector(".find.lit")
     found = page.locator(".find .card").first
     product_id = found.get_attribute("data-product")

@@ -138,7 +138,7 @@ def test_a_product_counts_once_however_many_garments_it_has(
     product_ids: list[str], k: int, found: list[str], asked: list[int]
 ) -> None:
     store: Any = FakeStore(product_ids, [])
-    hits = asyncio.run(similar_products(store, GARMENT, k))
+    hits = asyncio.run(similar_products(store, GARMENT, k, GARMENT.part))
     assert [hit.product_id for hit in hits] == found
     assert [hit.garment_id for hit in hits] == [f"g{product_ids.index(name)}" for name in found]
     assert store.asked == asked

@@ -53,6 +53,9 @@ def test_data_files_are_in_it(wheel: ZipFile) -> None:
     assert checkpoints
     assert checkpoints <= names
     assert f"streams/kafka/jars-{KAFKA_VERSION}.json" in names
+    pages = {str(p.relative_to(ROOT)) for p in (ROOT / "streams/gateway/pages").rglob("*") if p.is_file()}
+    assert "streams/gateway/pages/shop/main.js" in pages
+    assert pages <= names
     assert any(name.endswith("/LICENSE") for name in names)
 
 

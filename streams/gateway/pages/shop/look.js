@@ -115,7 +115,7 @@ export class Look {
     this.stage.replaceChildren(shown, h("div", { class: "stage-doings" }, linkTo(one), again));
     const garments = shownOf(told);
     this.finds.replaceChildren(...garments.map((garment, at) => this.row(garment, at + 1)));
-    if (told.photo) shown.append(...garments.map((garment, at) => this.outline(garment, at + 1, told.photo)));
+    if (told.photo) shown.append(...garments.map((garment, at) => this.outline(garment, at + 1, told)));
     if (!garments.length) this.finds.append(h("p", { class: "nothing" }, "No garment was found in this photo."));
     this.finds.scrollTo(0, 0);
     say(garments.map(({ part, similar }) => `${partName(part)}: ${similar.length} similar`).join(". "));
@@ -143,7 +143,7 @@ export class Look {
     return row;
   }
 
-  outline(garment, number, photo) {
+  outline(garment, number, told) {
     const label = `${number}: ${partName(garment.part)}`;
     const go = () => this.goTo(number);
     const box = h(
@@ -152,7 +152,9 @@ export class Look {
       h("span", { class: "number" }, number),
     );
     box.addEventListener("pointerenter", () => this.light(number));
-    placeBox(box, garment.box_xyxy, photo);
+    placeBox(box, garment.box_xyxy, told.photo);
+    // The smaller lies above the larger, so that each can be pointed at.
+    box.style.zIndex = told.garments.filter((other) => area(other) > area(garment)).length;
     return box;
   }
 
@@ -191,6 +193,8 @@ function framed(photo, size, ...over) {
 
 const at = (score) => (score > 0 ? `${Math.round(100 * score)} %` : "");
 const count = ({ length }) => `${length} ${length === 1 ? "garment" : "garments"}`;
+
+const area = ({ box_xyxy: [x1, y1, x2, y2] }) => (x2 - x1) * (y2 - y1);
 
 /** The garments from top to bottom; the whole photo only where nothing else was found in it. */
 function shownOf({ garments }) {

@@ -1,0 +1,1 @@
+"""The models of the published systems, by name: torchvision's detectors, embedders and keypoints."""
