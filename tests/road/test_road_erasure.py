@@ -31,7 +31,7 @@ COMPACTED = [
     *(topology.changelog("shopper", table) for table in topology.tables("shopper")),
 ]
 EXPIRING = ["interactions", "waiting", "taste-requests", "dead-letters"]
-OVERWRITTEN = ("tables/", "vectors/")
+OVERWRITTEN = ("tables/", "vectors/", "gateway/shelf/")
 HURRIED = {
     "segment.ms": "100",
     "min.cleanable.dirty.ratio": "0.001",
@@ -100,16 +100,16 @@ def expire(admin: Any, shop: RunningShop) -> None:
 def in_files(folder: Path, *names: str) -> set[str]:
     """Folders of the data directory, two levels deep, with files that hold these ids as bytes."""
     return {
-        "/".join(path.relative_to(folder).parts[:3]).rpartition("-")[0] or path.name
+        (place := "/".join(path.relative_to(folder).parts[:3])).rpartition("-")[0] or place
         for path in folder.rglob("*")
         if path.is_file() and any(name.encode() in path.read_bytes() for name in names)
     }
 
 
 def in_tables(folder: Path, *names: str) -> list[str]:
-    """RocksDB tables with a row that holds anything of these ids."""
+    """RocksDB tables, the gateway's among them, with a row that holds anything of these ids."""
     found = []
-    for path in sorted(folder.glob("tables/*/*/tables/*.db")):
+    for path in [*sorted(folder.glob("tables/*/*/tables/*.db")), folder / "gateway" / "shelf"]:
         db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
         rows = [key + value for key, value in db.items()]
         found += [path.name for row in rows if any(name.encode() in row for name in names)]
@@ -152,6 +152,7 @@ def test_after_compaction_and_retention_nothing_of_an_erased_user_is_left(
     until("dead", lambda: "dead-letters" in holding(shop, ["dead-letters"], user))
     assert holding(shop, [*COMPACTED, *EXPIRING], user, visitor) == {*COMPACTED, *EXPIRING}
     assert len(in_tables(shop.data_dir, user, visitor)) >= 3
+    until("on the gateway's shelf", lambda: "shelf" in in_tables(shop.data_dir, user))
 
     shop.act("user.erased", user)
     until("confirmed", lambda: {user, visitor} <= {*shop.observer.erased})
@@ -164,7 +165,7 @@ def test_after_compaction_and_retention_nothing_of_an_erased_user_is_left(
     until("compacted", compacted, timeout_s=60.0)
     assert holding(shop, [*COMPACTED, *EXPIRING], user, visitor) == set()
     assert centroids(shop, user) == centroids(shop, visitor) == 0
-    assert in_tables(shop.data_dir, user, visitor) == []
+    until("forgotten by the tables", lambda: in_tables(shop.data_dir, user, visitor) == [])
     # What is left as bytes: in the topics that expire, and in what the databases overwrite later. No logs.
     left = {name for name in in_files(shop.data_dir, user, visitor) if not name.startswith(OVERWRITTEN)}
     assert left <= {f"kafka/data/{topic}" for topic in EXPIRING}
