@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -20,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from running import STYLES, Road, Row, machine
+from running import STYLES, Road, Row, report
 
 FIRST = 200
 WITHIN_S = 120.0
@@ -100,19 +98,7 @@ def main() -> None:
     parser.add_argument("--rest", type=float, default=2.0, help="seconds of quiet before and after")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = asyncio.run(run(options))
-    if options.json:
-        json.dump({"machine": machine(), "command": " ".join(sys.argv), "rows": rows}, sys.stdout, indent=1)
-        print()
-        return
-    print(machine(), " ".join(sys.argv))
-    for row in rows:
-        print(
-            "  ".join(
-                f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-                for name, value in row.items()
-            )
-        )
+    report(asyncio.run(run(options)), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -184,3 +186,14 @@ def cpu_s(pid: int) -> float:
     except OSError:
         return float("nan")
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def report(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print what was measured, with the machine and the command."""
+    command = " ".join(sys.argv)
+    if as_json:
+        print(json.dumps({"machine": machine(), "command": command, "rows": rows}, indent=1))
+        return
+    print(machine(), command)
+    for row in rows:
+        print("  ".join(f"{n} {v:.4g}" if isinstance(v, float) else f"{n} {v}" for n, v in row.items()))

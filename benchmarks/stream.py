@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from running import Road, Row, cpu_s, machine
+from running import Road, Row, cpu_s, report
 
 ACTIONS = ("product.viewed", "product.clicked", "product.added_to_wishlist", "product.added_to_cart")
 
@@ -115,20 +113,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="of each rate")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = asyncio.run(run(options))
-    if options.json:
-        json.dump({"machine": machine(), "command": " ".join(sys.argv), "rows": rows}, sys.stdout, indent=1)
-        print()
-        return
-    print(machine(), " ".join(sys.argv))
-    for row in rows:
-        print(
-            "  ".join(
-                f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-                for name, value in row.items()
-                if name != "system"
-            )
-        )
+    report(asyncio.run(run(options)), as_json=options.json)
 
 
 if __name__ == "__main__":

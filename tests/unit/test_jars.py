@@ -31,7 +31,7 @@ class Mirror:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                path = self.path.removeprefix("/maven2/")
+                path = self.path.removeprefix("/mirror/")
                 with lock:
                     nth = mirror.requests.count(path)
                     mirror.requests.append(path)
@@ -48,7 +48,7 @@ class Mirror:
             request_queue_size = 64  # the default of 5 makes the sixth connection wait a second
 
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/maven2"
+        self.address = f"http://127.0.0.1:{self.server.server_port}/mirror"
 
 
 @pytest.fixture
